@@ -1,0 +1,62 @@
+"""What no single field can say: whether the parts of a spec go together.
+
+A field that the chosen router or strategy cannot honour is refused by name, never ignored.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from modelrollout.api.modeldeployment import Metric, ModelDeploymentSpec
+from modelrollout.domain.problem import Problem
+from modelrollout.names import candidate_service, router
+
+
+def consistency_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
+    """Yield every contradiction.
+
+    Args:
+        spec: each field of which is valid by itself.
+        name: of the ModelDeployment.
+    """
+    yield from _service(spec, name)
+    yield from _traffic(spec)
+    yield from _sizes(spec)
+    for index, metric in enumerate(spec.analysis.metrics if spec.analysis else ()):
+        place = f"spec.analysis.metrics[{index}]"
+        yield from _metric(spec, metric, place)
+        if metric.name in {other.name for other in (spec.analysis.metrics[:index] if spec.analysis else ())}:
+            yield Problem(place, f"is the second metric named {metric.name}", "Give each metric a name of its own.")
+
+
+def _service(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
+    taken = {candidate_service(name), router(name)}
+    if spec.service.name in taken:
+        reason = f"{spec.service.name} is the name of an object that the operator makes"
+        yield Problem("spec.service.name", reason, "Choose another name, or leave it out.")
+
+
+def _traffic(spec: ModelDeploymentSpec) -> Iterator[Problem]:
+    plugin, config = spec.router()
+    for problem in plugin.problems(config, spec.replicas, spec.stages()):
+        yield replace(problem, path=f"spec.{problem.path.removeprefix('spec.')}")
+
+
+def _sizes(spec: ModelDeploymentSpec) -> Iterator[Problem]:
+    if spec.max_extra_replicas is None:
+        return
+    if not any(stage.weight < 100 and not stage.full_size for stage in spec.stages()):
+        strategy, _ = spec.strategy.chosen()
+        reason = f"has no effect: with {strategy.name} the candidate always has all its pods"
+        yield Problem("spec.maxExtraReplicas", reason, "Leave it out.")
+
+
+def _metric(spec: ModelDeploymentSpec, metric: Metric, place: str) -> Iterator[Problem]:
+    plugin, _ = spec.router()
+    source, source_config = metric.source()
+    judge, judge_config = metric.judge()
+    if missing := sorted(source.needs - plugin.capabilities):
+        reason = f"traffic.{plugin.name} does not offer {', '.join(missing)}"
+        yield Problem(f"{place}.{source.name}", reason, "Use another source, such as prometheus, or traffic.envoy.")
+    found = judge.problems(judge_config, counts=source.counted(source_config), fraction=source.fraction(source_config))
+    for problem in (*source.problems(source_config), *found):
+        yield replace(problem, path=f"{place}.{problem.path}")

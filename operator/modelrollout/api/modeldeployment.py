@@ -1,0 +1,249 @@
+"""The spec of a ModelDeployment, composed from whatever plugins exist.
+
+Nothing that is hashed into a revision (template, model, targetPort, drain, timeout) may have a default here: the API server
+would write it into stored objects, and a new default would then make a new revision of every model in the cluster.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from modelrollout.api.choice import chosen, compose, exactly_one
+from modelrollout.api.template import TEMPLATE_SCHEMA
+from modelrollout.domain.capability import Capability
+from modelrollout.domain.stage import Stage
+from modelrollout.judges._base import Judge
+from modelrollout.names import NAME_PATTERN
+from modelrollout.registry import discover
+from modelrollout.routers._base import Router
+from modelrollout.schema import ApiModel, Duration, Rule
+from modelrollout.sources._base import Source
+from modelrollout.strategies._base import Strategy
+
+ROUTERS: dict[str, Router[Any]] = discover("modelrollout.routers", Router)  # type: ignore[type-abstract]  # instances of subclasses are looked for
+STRATEGIES: dict[str, Strategy[Any]] = discover("modelrollout.strategies", Strategy)  # type: ignore[type-abstract]  # as above
+SOURCES: dict[str, Source[Any]] = discover("modelrollout.sources", Source)  # type: ignore[type-abstract]  # as above
+JUDGES: dict[str, Judge[Any]] = discover("modelrollout.judges", Judge)  # type: ignore[type-abstract]  # as above
+
+DEFAULT_ROUTER = "envoy"
+
+AtLeastASecond = Annotated[
+    Duration,
+    Rule(
+        lambda value: value >= timedelta(seconds=1),
+        # Go's durations have no days.
+        "self.contains('d') || duration(self) >= duration('1s')",
+        "is shorter than a second. Write at least 1s.",
+    ),
+]
+Port = Annotated[int, Field(ge=1, le=65535)]
+NoData = Literal["hold", "rollback", "ignore"]
+
+
+class Model(ApiModel):
+    """Which model the pods serve. Shown to people, written on the pods as annotations, and part of the revision."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    """The model's name."""
+    version: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """The model's version."""
+    uri: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    """Where the model's files are."""
+    digest: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Checksum of the model's files, such as sha256:…. A file that changes under the same URI is another model."""
+    protocol: Literal["openInference", "kserveV1", "openAI", "http"] | None = None
+    """What the model server speaks."""
+
+
+class Service(ApiModel):
+    """How clients reach the model."""
+
+    name: Annotated[str, Field(max_length=63, pattern=NAME_PATTERN)] | None = None
+    """Name of the Service that clients use; the ModelDeployment's own name when absent."""
+    port: Port = 80
+    """Port of that Service."""
+    target_port: Port
+    """Port on which the model server answers."""
+    timeout: AtLeastASecond | None = None
+    """Longest request. The router's time-out, the drain deadline and the pods' grace period follow from it.
+    Absent: the operator's setting at the time when the revision is made."""
+    drain: Duration | None = None
+    """How long a model pod that leaves keeps answering (a preStop sleep, for pods whose template has none). It must be
+    longer than the time until a deleted pod is gone from the cluster's DNS caches.
+    Absent: the operator's setting at the time when the revision is made."""
+
+
+class Traffic(ApiModel):
+    """What splits and mirrors the requests: exactly one router. It cannot be changed to another one later."""
+
+    def chosen(self) -> tuple[Router[Any], Any]:
+        """Return the router and its config."""
+        return chosen(self, ROUTERS)
+
+
+class StrategyChoice(ApiModel):
+    """The way from version N to N+1: exactly one strategy."""
+
+    def chosen(self) -> tuple[Strategy[Any], Any]:
+        """Return the strategy and its config."""
+        return chosen(self, STRATEGIES)
+
+
+class Metric(ApiModel):
+    """One number to watch: exactly one source, which says where it comes from, and exactly one judge."""
+
+    name: Annotated[str, Field(max_length=63, pattern=r"^[a-zA-Z0-9]([-_a-zA-Z0-9]*[a-zA-Z0-9])?$")]
+    """Name of the metric, unique in the list."""
+
+    def source(self) -> tuple[Source[Any], Any]:
+        """Return the source and its config."""
+        return chosen(self, SOURCES)
+
+    def judge(self) -> tuple[Judge[Any], Any]:
+        """Return the judge and its config."""
+        return chosen(self, JUDGES)
+
+
+def _same_kind(names: list[str]) -> Rule:
+    return Rule(
+        # Only the API server knows what was there before.
+        lambda _: True,
+        " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in names),
+        "cannot be changed to another router. Make a new ModelDeployment with the other one.",
+    )
+
+
+if TYPE_CHECKING:
+    ComposedTraffic = Traffic
+    ComposedStrategy = StrategyChoice
+    ComposedMetric = Metric
+else:
+    ComposedTraffic = compose(Traffic, ROUTERS.values(), exactly_one("router", ROUTERS), _same_kind(sorted(ROUTERS)))
+    ComposedStrategy = compose(StrategyChoice, STRATEGIES.values(), exactly_one("strategy", STRATEGIES))
+    ComposedMetric = compose(
+        Metric, [*SOURCES.values(), *JUDGES.values()], exactly_one("source", SOURCES), exactly_one("judge", JUDGES)
+    )
+
+
+def _no_copies() -> Iterator[Rule]:
+    """Yield, for each router that cannot copy requests, that no strategy may ask it to."""
+    unable = [name for name, plugin in ROUTERS.items() if Capability.MIRROR not in plugin.capabilities]
+    for router, (strategy, plugin) in product(unable, STRATEGIES.items()):
+        if plugin.mirrors is None:
+            continue
+        path = f"strategy.{strategy}" + (f".{plugin.mirrors}" if plugin.mirrors else "")
+        asked = [path.rsplit(".", end)[0] for end in reversed(range(path.count(".")))]
+        yield Rule(
+            partial(_allows, router=router, strategy=strategy),
+            f"!(has(self.traffic.{router}) && {' && '.join(f'has(self.{part})' for part in asked)})",
+            f"needs copies of requests, and traffic.{router} makes none. Use traffic.envoy, or leave the shadow out.",
+            path,
+        )
+
+
+def _no_limit_of_pods() -> Iterator[Rule]:
+    """Yield, for each router whose number of pods is the weight, that nothing else may say the number."""
+    for router in (name for name, plugin in ROUTERS.items() if not plugin.keeps_size):
+        yield Rule(
+            partial(_unlimited, router=router),
+            f"!(has(self.maxExtraReplicas) && has(self.traffic.{router}))",
+            f"cannot be kept with traffic.{router}, where the number of pods is the weight. Leave it out.",
+            "maxExtraReplicas",
+        )
+
+
+def _unlimited(spec: "ModelDeploymentSpec", *, router: str) -> bool:
+    return spec.max_extra_replicas is None or spec.router()[0].name != router
+
+
+def _allows(spec: "ModelDeploymentSpec", *, router: str, strategy: str) -> bool:
+    mirrors = any(stage.mirror for stage in spec.stages())
+    return not (mirrors and spec.router()[0].name == router and spec.strategy.chosen()[0].name == strategy)
+
+
+class Analysis(ApiModel):
+    """What is measured during a rollout, and what becomes of the numbers."""
+
+    interval: AtLeastASecond = timedelta(seconds=10)
+    """Time between two polls."""
+    warm_up: Duration = timedelta(0)
+    """Numbers from before a pod was Ready for so long are discarded."""
+    on_no_data: NoData = "hold"
+    """What happens when a source works and has no number: hold waits, rollback aborts after three polls in a row,
+    ignore lets the other metrics decide."""
+    on_error: NoData = "hold"
+    """What happens when a source does not answer: hold, rollback or ignore, as in onNoData."""
+    deadline: AtLeastASecond | None = None
+    """How long a step may wait for its metrics, from the end of its hold; a pause does not count.
+    Absent: without end."""
+    on_inconclusive: Literal["pause", "rollback", "promote"] = "pause"
+    """What happens at the deadline: pause waits for a person."""
+    metrics: Annotated[
+        tuple[ComposedMetric, ...],
+        Field(
+            min_length=1,
+            max_length=64,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ]
+    """The metrics. A step ends when all of them pass; one that fails takes the candidate back to 0."""
+
+
+class ModelDeploymentSpec(ApiModel):
+    """One model server, and how it goes from one version to the next."""
+
+    replicas: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Model pods that carry all requests. An autoscaler scales the ModelDeployment, never a child."""
+    model: Model | None = None
+    """Which model the pods serve."""
+    template: Annotated[dict[str, Any], WithJsonSchema(TEMPLATE_SCHEMA)]
+    """The pods, as in a Deployment. A change makes a new revision; the API server checks it by a dry run."""
+    service: Service
+    """How clients reach the model."""
+    traffic: Annotated[ComposedTraffic, Field(json_schema_extra={"default": {DEFAULT_ROUTER: {}}})] = Field(
+        default_factory=lambda: ComposedTraffic.model_validate({DEFAULT_ROUTER: {}})
+    )
+    """What splits and mirrors the requests; the built-in Envoy router when absent. Its kind cannot be changed later."""
+    strategy: ComposedStrategy
+    """The way from version N to N+1."""
+    analysis: Analysis | None = None
+    """What is measured during a rollout. Absent: only pods that are not Ready stop it."""
+    automation: Literal["manual", "assist", "full"] = "full"
+    """How far it goes forward alone. manual: a person moves every step. assist: the operator recommends, a person
+    approves. full: by itself. A failed metric takes the candidate back to 0 (manual: it holds and alarms)."""
+    progress_deadline: AtLeastASecond = timedelta(minutes=10)
+    """How long the rollout may wait for pods and for routers before it is aborted. Holds and pauses do not count."""
+    paused: bool = False
+    """Stop progress. The rollout is still judged and can be aborted."""
+    max_extra_replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Most candidate pods while its weight is below 100; fewer than the weight needs, for scarce hardware."""
+    revision_history_limit: Annotated[int, Field(ge=0, le=100)] = 10
+    """Old revisions to keep for a rollback."""
+    deletion_policy: Literal["delete", "orphan"] = "delete"
+    """What happens to pods, router and Services when the ModelDeployment is deleted. orphan: they go on working."""
+
+    rules = (*_no_copies(), *_no_limit_of_pods())
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the stations of a rollout."""
+        strategy, config = self.strategy.chosen()
+        return strategy.stages(config)
+
+    def router(self) -> tuple[Router[Any], Any]:
+        """Return the router and its config."""
+        return self.traffic.chosen()
+
+
+def hashed_content(spec: ModelDeploymentSpec) -> dict[str, Any]:
+    """Return what names a revision: only what the user wrote, in canonical form; what is absent stays absent."""
+    service = spec.service.dump()
+    content = {
+        "template": spec.template,
+        "model": spec.model.dump() if spec.model else None,
+        **{name: service.get(name) for name in ("targetPort", "drain", "timeout")},
+    }
+    return {name: value for name, value in content.items() if value}

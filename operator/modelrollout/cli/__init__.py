@@ -1,0 +1,164 @@
+"""The command line: one group, whose commands import what they need when they run.
+
+Importing late keeps ``kubectl modelrollout status`` fast: Kopf and the API client alone take a second to import.
+"""
+
+import sys
+
+import click
+
+from modelrollout.cli.options import PeoplesGroup, Where, in_cluster, output, waiting
+
+
+@click.group(cls=PeoplesGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="modelrollout")
+def cli() -> None:
+    """Roll out machine-learning models without hurting the people who use them."""
+
+
+@cli.command("status")
+@click.argument("name")
+@in_cluster
+@output
+def status_command(where: Where, name: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """Show where a rollout stands, what it waits for and until when."""
+    from modelrollout.cli.status import show_status  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(show_status(where, name, as_json=as_json))
+
+
+@cli.command("watch")
+@click.argument("name")
+@in_cluster
+@output
+def watch_command(where: Where, name: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """Follow a rollout until it is Ready (exit code 0) or Stalled (1)."""
+    from modelrollout.cli.watch import watch  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(watch(where, name, as_json=as_json))
+
+
+@cli.command("history")
+@click.argument("name")
+@in_cluster
+@output
+def history_command(where: Where, name: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """Show the last rollouts, and the revisions that rollback can go to."""
+    from modelrollout.cli.status import show_history  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(show_history(where, name, as_json=as_json))
+
+
+@cli.command("promote")
+@click.argument("name")
+@click.option("--full", is_flag=True, help="Skip all remaining steps. The bake still follows.")
+@in_cluster
+@waiting
+@output
+def promote_command(where: Where, name: str, full: bool, wait: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """End the current step now.
+
+    Neither its hold nor its metrics are waited for any more; a metric that fails still takes the candidate back to 0.
+    """
+    _ask(where, name, "promote-full" if full else "promote", wait=wait, as_json=as_json)
+
+
+@cli.command("abort")
+@click.argument("name")
+@in_cluster
+@waiting
+@output
+def abort_command(where: Where, name: str, wait: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """Send all traffic home to the stable revision. It stays so until another spec, or retry."""
+    from modelrollout.cli.answer import ask_abort  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(ask_abort(where, name, wait=wait, as_json=as_json))
+
+
+@cli.command("retry")
+@click.argument("name")
+@in_cluster
+@waiting
+@output
+def retry_command(where: Where, name: str, wait: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """Try an aborted revision again, from the first step."""
+    _ask(where, name, "retry", wait=wait, as_json=as_json)
+
+
+@cli.command("rollback")
+@click.argument("name")
+@click.option("--to", metavar="REVISION", help="A revision, the beginning of one, or a model's version.")
+@in_cluster
+@waiting
+@output
+def rollback_command(where: Where, name: str, to: str | None, wait: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """Go back to an earlier revision, by the spec's strategy; the one before when --to is absent.
+
+    It stands until the spec names another revision than it does now.
+    """
+    from modelrollout.cli.answer import ask_rollback  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(ask_rollback(where, name, to, wait=wait, as_json=as_json))
+
+
+@cli.command("pause")
+@click.argument("name")
+@in_cluster
+@waiting
+@output
+def pause_command(where: Where, name: str, wait: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """Stop progress. The rollout is still judged and can be aborted."""
+    _ask(where, name, "pause", wait=wait, as_json=as_json)
+
+
+@cli.command("resume")
+@click.argument("name")
+@in_cluster
+@waiting
+@output
+def resume_command(where: Where, name: str, wait: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """End a pause that was asked for. One in the spec (spec.paused) ends there."""
+    _ask(where, name, "resume", wait=wait, as_json=as_json)
+
+
+@cli.command("validate")
+@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@output
+def validate_command(files: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """Check ModelDeployments in files, without a cluster."""
+    from modelrollout.cli.validate import validate  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(validate(files, as_json=as_json))
+
+
+@cli.command("explain")
+@click.argument("file", type=click.Path(allow_dash=True))
+@output
+def explain_command(file: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """Say what will happen, step by step, without a cluster."""
+    from modelrollout.cli.explain import explain  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(explain(file, as_json=as_json))
+
+
+@cli.command("generate")
+@click.option("--check", is_flag=True, help="Write nothing; fail when a generated file is not up to date.")
+def generate_command(check: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """Write the CRD, the RBAC rules and the API reference."""
+    from modelrollout.cli.generate import generate  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(generate(check))
+
+
+@cli.command("run")
+def run_command() -> None:
+    """Run the operator; settings come from MODELROLLOUT_* in the environment."""
+    from modelrollout.cli.run import run  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(run())
+
+
+def _ask(where: Where, name: str, action: str, *, wait: bool, as_json: bool) -> None:
+    from modelrollout.cli.answer import ask  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(ask(where, name, action, wait=wait, as_json=as_json))

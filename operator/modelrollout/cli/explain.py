@@ -1,0 +1,348 @@
+"""``modelrollout explain``: what will happen, step by step, said before anything is applied and without a cluster.
+
+Sizes, stages and which metric is judged where come from the operator's own code, asked about each stage in turn.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from modelrollout.api.modeldeployment import Metric
+from modelrollout.api.validate import parse_object
+from modelrollout.cli.documents import read_documents
+from modelrollout.cli.options import say
+from modelrollout.cli.table import table
+from modelrollout.domain.capability import Capability
+from modelrollout.domain.observation import Limits, Observation
+from modelrollout.domain.stage import Stage, StageKind
+from modelrollout.domain.status import Rollout
+from modelrollout.engine.context import Context, contextualize
+from modelrollout.engine.sizing import needed
+from modelrollout.engine.wants import judged
+from modelrollout.errors import RolloutError
+from modelrollout.schema import ApiModel, Duration, format_duration
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""No stage depends on when it is explained."""
+LONGEST = 60
+"""Characters of a source in the table."""
+
+
+class StagePlan(ApiModel):
+    """One station, as it will be."""
+
+    number: int
+    """Counted from 1."""
+    label: str
+    """As people name it."""
+    kind: str
+    """What it is for."""
+    weight: int
+    """Percent of answers from the candidate."""
+    mirror: int
+    """Percent of requests copied to it."""
+    hold: Duration
+    """How long it stands at least."""
+    candidate_pods: int
+    """Pods of the candidate."""
+    judged: tuple[str, ...]
+    """Metrics of which one that fails ends the rollout here."""
+    must_pass: bool
+    """The stage ends only when all of them pass."""
+    approval: bool
+    """It ends only when a person promotes."""
+    ends: str
+    """When it ends, in words."""
+
+
+class MetricPlan(ApiModel):
+    """One metric, as it will be judged."""
+
+    name: str
+    """Its name."""
+    source: str
+    """Where its numbers come from."""
+    judge: str
+    """What turns them into a verdict."""
+    min_requests: int = 0
+    """Requests of the candidate that one window needs; 0 for a gauge."""
+    client_requests: dict[str, int]
+    """About how many requests of clients that takes, by stage."""
+
+
+class Explanation(ApiModel):
+    """What will happen to one ModelDeployment."""
+
+    name: str
+    """Of the ModelDeployment."""
+    strategy: str
+    """Its strategy."""
+    traffic: str
+    """Its router."""
+    automation: str
+    """How far it goes alone."""
+    replicas: int
+    """Model pods of a revision in full size."""
+    router_pods: int
+    """Pods of the router."""
+    most_model_pods: int
+    """Model pods of both revisions together, at most."""
+    least: Duration
+    """Sum of all holds: no rollout is faster."""
+    approvals: int
+    """How often a person must promote."""
+    stages: tuple[StagePlan, ...]
+    """In order."""
+    metrics: tuple[MetricPlan, ...]
+    """What is measured."""
+    notes: tuple[str, ...]
+    """Deadlines, and what happens when something goes wrong."""
+    limits: tuple[str, ...]
+    """What cannot be promised."""
+
+
+def explain(file: str, *, as_json: bool) -> int:
+    """Explain every ModelDeployment in a file; return 0, or 1 when one of them is not valid.
+
+    Raises:
+        RolloutError: the file holds none, or cannot be read.
+    """
+    documents = list(read_documents(file))
+    if not documents:
+        raise RolloutError(f"{file}: no ModelDeployment in it")
+    found, problems = [], []
+    for document in documents:
+        _, wrong = parse_object(document)
+        if wrong:
+            problems += [f"{file}: {problem}" for problem in wrong]
+        else:
+            found.append(explanation(document))
+    if as_json:
+        say(json.dumps([one.dump() for one in found], indent=2, ensure_ascii=False))
+    else:
+        say("\n\n".join(text(one) for one in found)) if found else None
+    for problem in problems:
+        say(problem, err=True)
+    return 1 if problems else 0
+
+
+def explanation(document: Mapping[str, Any]) -> Explanation:
+    """Return what will happen to a valid ModelDeployment."""
+    metadata = document["metadata"]
+    seen = Observation(
+        namespace=metadata.get("namespace", "default"),
+        name=metadata["name"],
+        uid="",
+        generation=1,
+        resource_version="",
+        spec=document["spec"],
+    )
+    context = contextualize(seen, Limits(), _EPOCH)
+    assert context is not None
+    spec = context.spec
+    stages = tuple(_plans(context))
+    metrics = spec.analysis.metrics if spec.analysis else ()
+    return Explanation(
+        name=seen.name,
+        strategy=spec.strategy.chosen()[0].name,
+        traffic=context.router.name,
+        automation=spec.automation,
+        replicas=spec.replicas,
+        router_pods=getattr(context.router_config, "replicas", 0),
+        most_model_pods=spec.replicas + max(stage.candidate_pods for stage in stages),
+        least=sum((stage.hold for stage in stages), timedelta()),
+        approvals=sum(stage.approval for stage in stages),
+        stages=stages,
+        metrics=tuple(_metric(metric, stages) for metric in metrics),
+        notes=tuple(_notes(context)),
+        limits=tuple(_limits(context)),
+    )
+
+
+def _plans(context: Context) -> Iterator[StagePlan]:
+    spec, size = context.spec, 0
+    metrics = spec.analysis.metrics if spec.analysis else ()
+    for index, stage in enumerate(spec.stages()):
+        here = _at(context, index)
+        pods = needed(here, stage)
+        # Where more pods do no harm, the candidate is never made smaller in a rollout.
+        size = max(size, pods) if context.router.keeps_size else pods
+        # FULL ends as soon as it is verified, so nothing is measured in it.
+        watched = stage.kind is not StageKind.FULL
+        names = tuple(metric.name for metric in metrics if watched and judged(here, metric))
+        must_pass = bool(names) and stage.kind is not StageKind.PAUSE
+        alone = spec.automation == "full" or stage.kind in (StageKind.FULL, StageKind.BAKE)
+        approval = stage.kind is not StageKind.FULL and (stage.approval or not alone)
+        yield StagePlan(
+            number=index + 1,
+            label=stage.label,
+            kind=stage.kind,
+            weight=stage.weight,
+            mirror=stage.mirror,
+            hold=stage.hold,
+            candidate_pods=size,
+            judged=names,
+            must_pass=must_pass,
+            approval=approval,
+            ends=_ends(stage, names if must_pass else (), approval=approval),
+        )
+
+
+def _at(context: Context, index: int) -> Context:
+    """Return the context of a rollout that stands in a stage."""
+    return context.with_status(
+        stable="stable",
+        rollout=Rollout(
+            revision=context.named.name,
+            previous="stable",
+            strategy=context.spec.strategy.chosen()[0].name,
+            stage=index,
+            started_at=_EPOCH,
+            stage_at=_EPOCH,
+        ),
+    )
+
+
+def _ends(stage: Stage, must_pass: tuple[str, ...], *, approval: bool) -> str:
+    if stage.kind is StageKind.FULL:
+        return "at once"
+    parts = [f"after {format_duration(stage.hold)}"] if stage.hold else []
+    if must_pass:
+        parts.append(f"when {_and(must_pass)} {'pass' if len(must_pass) > 1 else 'passes'}")
+    if approval:
+        parts.append("when a person promotes")
+    return _and(tuple(parts)) if parts else "at once"
+
+
+def _and(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _metric(metric: Metric, stages: tuple[StagePlan, ...]) -> MetricPlan:
+    source, source_config = metric.source()
+    judge, judge_config = metric.judge()
+    least = judge.min_requests(judge_config)
+    shares = {stage.label: max(stage.weight, stage.mirror) for stage in stages if metric.name in stage.judged}
+    return MetricPlan(
+        name=metric.name,
+        source=f"{source.name} {_settings(source_config)}".rstrip(),
+        judge=f"{judge.name} {_settings(judge_config)}".rstrip(),
+        min_requests=least,
+        # Rounded up: a request that is missing keeps the window open.
+        client_requests={label: -(-least * 100 // share) for label, share in shares.items() if least and share},
+    )
+
+
+def _settings(config: ApiModel) -> str:
+    """Return what the user wrote of a plugin's settings."""
+    written = config.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    return ", ".join(
+        f"{key} {value:.12g}" if isinstance(value, float) else f"{key} {value}" for key, value in written.items()
+    )
+
+
+def _notes(context: Context) -> Iterator[str]:
+    spec = context.spec
+    analysis, stages = spec.analysis, spec.stages()
+    yield "The first revision is installed without steps: it gets all requests as soon as its pods are Ready."
+    if analysis is None:
+        yield "Nothing is measured: only pods that do not become Ready stop a rollout. spec.analysis adds metrics."
+    elif spec.automation == "manual":
+        yield "A metric that fails holds the rollout and alarms; to abort is up to a person (automation: manual)."
+    else:
+        yield "A metric that fails sends all traffic home to stable at once, and so does `kubectl modelrollout abort`."
+    limit = format_duration(spec.progress_deadline)
+    yield f"Pods or routers that are not ready within {limit} abort it (progressDeadline); holds and pauses do not count."
+    if analysis is not None:
+        yield _deadline(analysis.deadline, analysis.on_inconclusive)
+        for field, words, policy in (
+            ("onNoData", "no number", analysis.on_no_data),
+            ("onError", "no answer from a source", analysis.on_error),
+        ):
+            effect = {
+                "hold": "the step waits",
+                "ignore": "the other metrics decide",
+                "rollback": "after three polls in a row it is aborted",
+            }[policy]
+            yield f"With {words} {effect} ({field}: {policy}). It is never taken for a pass."
+    if not any(stage.kind is StageKind.BAKE for stage in stages):
+        yield "There is no bake: stable is taken away right after the switch to 100 %. To go back is then a new rollout."
+    else:
+        yield "Until the bake passes stable stands whole, and every abort goes home to it. Then the roles change."
+
+
+def _deadline(deadline: timedelta | None, then: str) -> str:
+    if deadline is None:
+        return "A step waits for its metrics without end; analysis.deadline limits that."
+    effect = {"pause": "a person decides", "rollback": "it is aborted", "promote": "it goes on"}[then]
+    limit = format_duration(deadline)
+    return f"A step whose metrics do not pass within {limit} after its hold: {effect} (onInconclusive: {then})."
+
+
+def _limits(context: Context) -> Iterator[str]:
+    if Capability.VERIFY in context.router.capabilities:
+        yield (
+            "A router that is killed (SIGKILL, loss of a node) loses the requests in it: 6 to 7 were measured at 240 requests/s."
+        )
+        yield "Requests in a model server that crashes are lost, and so are those that take longer than service.timeout."
+        return
+    yield (
+        "A weight is a weight of connections, not of requests. Clients that keep a connection stay where they are: 84 to "
+        "100 % of their requests still reached the old pods five seconds after a switch."
+    )
+    yield (
+        "Old pods that close their connections without saying `connection: close` lose requests: 5 to 33 of about 11,000 "
+        "were measured in three switches. A server that says it for some seconds before it exits lost none."
+    )
+    yield (
+        "Nobody can say what clients really get, so TrafficVerified stays Unknown, and metrics come from prometheus only. "
+        "traffic.envoy has none of these limits."
+    )
+
+
+def text(plan: Explanation) -> str:
+    """Return an explanation as text."""
+    routers = f", {plan.router_pods} router pods" if plan.router_pods else ""
+    how = f"{plan.strategy} through traffic.{plan.traffic}, automation {plan.automation}"
+    rows = [
+        (
+            str(stage.number),
+            stage.label,
+            f"{stage.weight} %",
+            f"{stage.mirror} %" if stage.mirror else "",
+            f"{plan.replicas} + {stage.candidate_pods}",
+            ", ".join(stage.judged) or "-",
+            stage.ends,
+        )
+        for stage in plan.stages
+    ]
+    often = {1: "once", 2: "twice"}.get(plan.approvals, f"{plan.approvals} times")
+    promotes = f", and a person who promotes {often}" if plan.approvals else ""
+    lines = [
+        f"{click.style(plan.name, bold=True)}: {how}; {plan.replicas} model pods{routers}",
+        "",
+        "A new revision goes through these stages (pods: stable + candidate):",
+        *table(("", "STAGE", "WEIGHT", "COPIES", "PODS", "JUDGED", "ENDS"), rows),
+        "",
+        f"It takes at least {format_duration(plan.least)}{promotes}, plus the time that pods need to become Ready.",
+        f"It needs at most {plan.most_model_pods} model pods at once.",
+    ]
+    if plan.metrics:
+        lines += ["", "Metrics:"]
+        lines += table(("NAME", "SOURCE", "JUDGE", "A WINDOW NEEDS"), [_metric_row(metric) for metric in plan.metrics])
+    for title, items in (("Good to know:", plan.notes), ("What cannot be promised:", plan.limits)):
+        lines += ["", title, *(f"  - {item}" for item in items)]
+    return "\n".join(lines)
+
+
+def _metric_row(metric: MetricPlan) -> tuple[str, ...]:
+    slowest = max(metric.client_requests.items(), key=lambda item: item[1], default=None)
+    needs = f"{metric.min_requests} requests of the candidate" if metric.min_requests else ""
+    if slowest is not None:
+        needs += f", of about {slowest[1]} in {slowest[0]}"
+    # A query can be longer than any terminal is wide; it stands in the file, and whole in the JSON.
+    source = metric.source if len(metric.source) <= LONGEST else f"{metric.source[: LONGEST - 1]}…"
+    return (metric.name, source, metric.judge, needs)

@@ -1,0 +1,344 @@
+"""Slow readings, taken beside the loop: what the routers say, and what the metric sources measure.
+
+A pass only ever reads what is here, with its age. So a router that does not answer, or a Prometheus that hangs, delays
+nothing, least of all an abort. What is polled follows from spec and status at each pass; an idle object is not polled.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from modelrollout.adapters.observe import Polled
+from modelrollout.adapters.protocols import Http, Pods
+from modelrollout.adapters.reading import is_router, read_pod
+from modelrollout.controller.queue import Key
+from modelrollout.domain.observation import PodSeen, RouterPodSeen
+from modelrollout.domain.reading import Reading, Sample, State
+from modelrollout.domain.status import Status
+from modelrollout.engine.analysis import Window, age, fold
+from modelrollout.engine.wants import AnalysisWants, MetricWants, RouterWants, Wants
+from modelrollout.errors import SourceError
+from modelrollout.sources._base import Fetch, Origin
+
+logger = logging.getLogger(__name__)
+
+FAST = timedelta(seconds=0.1)
+"""While an acknowledgement or a drain is awaited: the kubelet refreshes a file in about 0.1 s."""
+SLOW = timedelta(seconds=2)
+SHOWN = timedelta(seconds=30)
+"""How often a pass is told of a window that only grows."""
+AT_ONCE = 32
+"""Requests to routers that run at the same time."""
+QUERIES_AT_ONCE = 8
+"""Queries to Prometheus that run at the same time."""
+
+
+@dataclass
+class _Watch:
+    """What is polled for one ModelDeployment, and what was learnt."""
+
+    wants: Wants = field(default_factory=Wants)
+    mark: tuple[object, ...] = ()
+    leaving: frozenset[str] | None = None
+    fresh: bool = False
+    routers: dict[str, RouterPodSeen] = field(default_factory=dict)
+    windows: dict[str, Window] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
+    told: dict[str, datetime] = field(default_factory=dict)
+    epoch: str = ""
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    ask: asyncio.Event = field(default_factory=asyncio.Event)
+    measure: dict[Origin, asyncio.Event] = field(default_factory=lambda: {origin: asyncio.Event() for origin in Origin})
+
+
+class Poller:
+    """Polls what passes want, and wakes a key when an answer matters.
+
+    Args:
+        http: reaches routers and Prometheus.
+        pods: knows the routers' pods.
+        clock: the current time, with its zone.
+        wake: has a key looked at.
+        tell: told origin and result of each answer, for metrics.
+        background: poll in tasks of its own; False when a simulation calls :meth:`poll_routers` and
+            :meth:`poll_metrics`.
+    """
+
+    def __init__(  # noqa: PLR0913  # the ports of one object, each injected
+        self,
+        http: Http,
+        pods: Pods,
+        clock: Callable[[], datetime],
+        wake: Callable[[Key], None],
+        tell: Callable[[str, str], None] = lambda _origin, _result: None,
+        *,
+        background: bool = True,
+    ) -> None:
+        self._http = http
+        self._pods = pods
+        self._clock = clock
+        self._wake = wake
+        self._tell = tell
+        self._background = background
+        self._routers_at_once = asyncio.Semaphore(AT_ONCE)
+        self._queries_at_once = asyncio.Semaphore(QUERIES_AT_ONCE)
+        self._watches: dict[Key, _Watch] = {}
+
+    def polled(self, key: Key) -> Polled:
+        """Return what is known now; readings too old to be used say so."""
+        watch = self._watches.get(key)
+        if watch is None:
+            return Polled({}, {})
+        analysis = watch.wants.analysis
+        readings = watch.readings
+        if analysis is not None:
+            readings = {name: age(reading, self._clock(), analysis.interval) for name, reading in readings.items()}
+        return Polled(dict(watch.routers), dict(readings))
+
+    def wants(self, key: Key) -> Wants:
+        """Return what is polled for a key."""
+        watch = self._watches.get(key)
+        return watch.wants if watch else Wants()
+
+    def want(self, key: Key, wants: Wants, status: Status) -> None:
+        """Take over what a pass wants from now on.
+
+        Args:
+            key: the ModelDeployment.
+            wants: what to poll.
+            status: what the pass decided; another route or drain makes the next answer matter even if it is no news.
+        """
+        watch = self._watches.setdefault(key, _Watch())
+        mark = (status.route, status.draining_since, status.route_verified)
+        if mark != watch.mark:
+            watch.mark, watch.fresh = mark, True
+            watch.ask.set()
+        elif _is_fast(wants) and not _is_fast(watch.wants):
+            watch.ask.set()
+        ask = status.route
+        watch.leaving = frozenset(ask.clusters) - ask.route.clusters() if ask is not None else frozenset()
+        watch.wants = wants
+        epoch = wants.analysis.epoch if wants.analysis else ""
+        if epoch != watch.epoch:
+            # Another stage is another question: nothing measured before may answer it.
+            watch.epoch = epoch
+            watch.windows.clear()
+            watch.readings.clear()
+            for sooner in watch.measure.values():
+                sooner.set()
+        if self._background:
+            self._follow(key, watch)
+
+    def forget(self, key: Key) -> None:
+        """Stop polling for a ModelDeployment that is gone."""
+        watch = self._watches.pop(key, None)
+        for task in watch.tasks.values() if watch else ():
+            task.cancel()
+
+    def stop(self) -> None:
+        """Stop all polling, for good: a pass that still ends must not start it again."""
+        self._background = False
+        for key in tuple(self._watches):
+            self.forget(key)
+
+    async def poll_routers(self, key: Key) -> None:
+        """Ask every router pod once what it runs."""
+        watch = self._watches.get(key)
+        wants = watch.wants.routers if watch else None
+        if watch is None or wants is None:
+            return
+        # Answers to questions that were asked before the last pass are no news about what it did.
+        fresh, watch.fresh = watch.fresh, False
+        pods = self._router_pods(key)
+        answers = await asyncio.gather(*(self._ask(pod, wants) for pod in pods))
+        before = _signature(watch.routers, watch.leaving)
+        watch.routers = {answer.pod.uid: answer for answer in answers}
+        if fresh or _signature(watch.routers, watch.leaving) != before:
+            self._wake(key)
+
+    async def poll_metrics(self, key: Key, origins: Collection[Origin] = tuple(Origin)) -> None:
+        """Take one sample of every metric that comes from the given origins."""
+        watch = self._watches.get(key)
+        wants = watch.wants.analysis if watch else None
+        if watch is None or wants is None:
+            return
+        pages = _Once(lambda: self._pages(key, wants))
+        metrics = [metric for metric in wants.metrics if _fetch(wants, metric).origin in origins]
+        await asyncio.gather(*(self._measure(key, watch, wants, metric, pages) for metric in metrics))
+
+    async def _measure(
+        self, key: Key, watch: _Watch, wants: AnalysisWants, metric: MetricWants, pages: "_Once"
+    ) -> None:
+        sample = await self._sample(wants, metric, pages)
+        # The stage may have changed while the source was slow: the answer then belongs to a question nobody asks any more.
+        if watch.epoch == wants.epoch and self._fold(watch, wants, metric, sample):
+            self._wake(key)
+
+    def _fold(self, watch: _Watch, wants: AnalysisWants, metric: MetricWants, sample: Sample) -> bool:
+        if sample.at < wants.not_before and sample.state is not State.VALUE:
+            # A source may well know nothing of a candidate that warms up.
+            return False
+        window, reading = fold(watch.windows.get(metric.name), wants, metric, sample)
+        before = watch.readings.get(metric.name)
+        watch.windows[metric.name] = window
+        watch.readings[metric.name] = reading
+        # A window that grows decides nothing, but people want to see how far it is.
+        told = watch.told.get(metric.name)
+        news = before is None or reading.closed or reading.state is not before.state
+        if news or told is None or reading.at - told >= SHOWN:
+            watch.told[metric.name] = reading.at
+            return True
+        return False
+
+    async def _sample(self, wants: AnalysisWants, metric: MetricWants, pages: "_Once") -> Sample:
+        fetch = _fetch(wants, metric)
+        try:
+            match fetch.origin:
+                case Origin.ROUTERS:
+                    answers: Mapping[str, Any] = await pages.get()
+                case Origin.PROMETHEUS:
+                    async with self._queries_at_once:
+                        answers = {"": await self._http.prometheus(fetch.query)}
+            sample = metric.source.parse(metric.source_config, wants.scope, answers, self._clock())
+        except SourceError as exc:
+            self._tell(fetch.origin, "error")
+            return Sample(at=self._clock(), state=State.ERROR, message=str(exc))
+        self._tell(fetch.origin, "ok")
+        return sample
+
+    async def _pages(self, key: Key, wants: AnalysisWants) -> dict[str, str]:
+        router = wants.router
+        pods = [pod for pod in self._router_pods(key) if pod.address]
+        if not pods:
+            raise SourceError("Asking the routers: none runs.")
+        texts = await asyncio.gather(
+            *(self._page(pod.address or "", router.status_port, router.status_path) for pod in pods),
+            return_exceptions=True,
+        )
+        pages = {}
+        errors = []
+        for pod, text in zip(pods, texts, strict=True):
+            match text:
+                case str():
+                    pages[pod.name] = text
+                case SourceError():
+                    errors.append(text)
+                case BaseException():
+                    raise text
+        if not pages:
+            raise errors[0]
+        return pages
+
+    async def _page(self, address: str, port: int, path: str) -> str:
+        async with self._routers_at_once:
+            return await self._http.router_status(address, port, path)
+
+    async def _ask(self, pod: PodSeen, wants: RouterWants) -> RouterPodSeen:
+        at = self._clock()
+        if pod.address is None:
+            return RouterPodSeen(pod, at=at, error="has no address yet")
+        try:
+            report = wants.router.parse(
+                await self._page(pod.address, wants.router.status_port, wants.router.status_path)
+            )
+        except SourceError as exc:
+            self._tell("acknowledgement", "error")
+            return RouterPodSeen(pod, at=at, error=str(exc))
+        self._tell("acknowledgement", "ok")
+        return RouterPodSeen(pod, report.version, report.members, report.active, report.mirrored, at)
+
+    def _router_pods(self, key: Key) -> list[PodSeen]:
+        """Return the router pods that can still answer anybody, NotReady and terminating ones included."""
+        pods = (read_pod(raw) for raw in self._pods.of(*key) if is_router(raw))
+        return sorted((pod for pod in pods if pod.running), key=lambda pod: pod.name)
+
+    def _follow(self, key: Key, watch: _Watch) -> None:
+        """Start and stop the background tasks so that they fit what is wanted.
+
+        Each origin of numbers has a task of its own, because the routers' numbers must not wait for a slow Prometheus.
+        """
+        analysis = watch.wants.analysis
+        wanted = {_fetch(analysis, metric).origin for metric in analysis.metrics} if analysis else set()
+        loops = {f"metrics from {origin}": partial(self._measure_on, key, watch, origin) for origin in wanted}
+        if watch.wants.routers is not None:
+            loops["routers"] = partial(self._ask_on, key, watch)
+        for name in watch.tasks.keys() - loops:
+            watch.tasks.pop(name).cancel()
+        for name, loop in loops.items():
+            if name not in watch.tasks:
+                watch.tasks[name] = asyncio.create_task(loop(), name=f"poll {name} of {key[0]}/{key[1]}")
+
+    async def _ask_on(self, key: Key, watch: _Watch) -> None:
+        while watch.wants.routers is not None:
+            watch.ask.clear()
+            await _survive(key, self.poll_routers(key))
+            # A pass that changed the route needs the next answer sooner than the slow pause ends.
+            await _pause(watch.ask, FAST if _is_fast(watch.wants) else SLOW)
+
+    async def _measure_on(self, key: Key, watch: _Watch, origin: Origin) -> None:
+        while (analysis := watch.wants.analysis) is not None:
+            watch.measure[origin].clear()
+            await _survive(key, self.poll_metrics(key, (origin,)))
+            await _pause(watch.measure[origin], analysis.interval)
+
+
+def _fetch(wants: AnalysisWants, metric: MetricWants) -> Fetch:
+    return metric.source.fetch(metric.source_config, wants.scope)
+
+
+def _is_fast(wants: Wants) -> bool:
+    return wants.routers is not None and wants.routers.fast
+
+
+async def _survive(key: Key, poll: Awaitable[None]) -> None:
+    """Await one poll. A bug in it must be seen, and must not end the polling: nobody else would wake the key."""
+    try:
+        await poll
+    except Exception:
+        logger.exception("a poll failed", extra={"namespace": key[0], "modeldeployment": key[1]})
+
+
+async def _pause(sooner: asyncio.Event, limit: timedelta) -> None:
+    try:
+        async with asyncio.timeout(limit / timedelta(seconds=1)):
+            await sooner.wait()
+    except TimeoutError:
+        return
+
+
+class _Once:
+    """Something that is fetched once per poll and shared by all metrics, its error included."""
+
+    def __init__(self, fetch: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
+        self._fetch = fetch
+        self._task: asyncio.Future[Mapping[str, Any]] | None = None
+
+    async def get(self) -> Mapping[str, Any]:
+        """Return the answers.
+
+        Raises:
+            SourceError: there are none.
+        """
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._fetch())
+        return await self._task
+
+
+def _signature(routers: Mapping[str, RouterPodSeen], leaving: frozenset[str] | None) -> object:
+    """Return what must change in the routers' answers for a pass to decide anything else.
+
+    Requests in flight matter only for clusters that left the route, and only whether there are any.
+    """
+    return {
+        uid: (
+            seen.version,
+            seen.members,
+            bool(seen.error),
+            frozenset(name for name in leaving or () if seen.active.get(name)),
+        )
+        for uid, seen in routers.items()
+    }

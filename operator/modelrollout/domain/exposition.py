@@ -1,0 +1,66 @@
+"""The Prometheus text format, read line by line: what routers and sources both understand of a status page.
+
+Strict on purpose: a page that was cut off or is no exposition at all must be an error, never a page with fewer numbers.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from modelrollout.errors import SourceError
+
+_LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? +(\S+)(?: +-?[0-9]+)?")
+_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
+_ESCAPE = re.compile(r"\\(.)")
+
+
+class Point(NamedTuple):
+    """One line: a series and its value."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+def parse_exposition(text: str) -> Iterator[Point]:
+    """Read a page in the Prometheus text format, version 0.0.4.
+
+    Raises:
+        SourceError: a line that is none, or a last line without its end (a page that was cut off).
+    """
+    if text and not text.endswith("\n"):
+        raise SourceError(
+            "Reading a metrics page: its last line has no end, so the page was cut off. It is read again at the next poll."
+        )
+    # Not splitlines(): it also splits at form feeds and Unicode line ends, which may stand inside a label.
+    for line in text.split("\n"):
+        if line and not line.startswith("#"):
+            yield _point(line)
+
+
+def _point(line: str) -> Point:
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise SourceError(f"Reading a metrics page: {line[:80]!r} is no line of the Prometheus text format.")
+    name, labels, number = found.groups()
+    try:
+        return Point(name, _labels(labels or ""), float(number))
+    except ValueError as exc:
+        raise SourceError(f"Reading a metrics page: {line[:80]!r} holds no number or a broken label.") from exc
+
+
+def _labels(text: str) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        found = _LABEL.match(text, position)
+        if found is None:
+            raise ValueError(text)
+        key, value = found.groups()
+        labels[key] = _ESCAPE.sub(_unescape, value) if "\\" in value else value
+        position = found.end()
+    return labels
+
+
+def _unescape(found: re.Match[str]) -> str:
+    return "\n" if found[1] == "n" else found[1]

@@ -1,0 +1,192 @@
+"""Status: all the memory there is, besides the revision snapshots.
+
+Clocks are absolute timestamps and the intent is written here before it is acted on, so that a killed operator continues where
+it was. ``phase`` and ``message`` are derived for people and read by nothing.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from modelrollout.domain.conditions import Condition
+from modelrollout.domain.route import RouteAsk
+from modelrollout.domain.verdict import Gate
+from modelrollout.schema import ApiModel
+
+RevisionName = Annotated[str, Field(max_length=63)]
+Text = Annotated[str, Field(max_length=1024)]
+
+
+class RolloutState(StrEnum):
+    """Where an attempt stands as a whole."""
+
+    PROGRESSING = "Progressing"
+    """Walking its stages."""
+    ABORTING = "Aborting"
+    """Traffic goes home; the candidate is kept until nothing uses it any more."""
+    ABORTED = "Aborted"
+    """Over; the spec still names the candidate."""
+    COMPLETED = "Completed"
+    """The roles have changed."""
+
+
+class Cause(ApiModel):
+    """Why an attempt was aborted."""
+
+    reason: Annotated[str, Field(max_length=63)]
+    """One CamelCase word: Requested, GateFailed, ProgressDeadlineExceeded, Superseded, SpecReverted, Inconclusive."""
+    message: Text
+    """For people."""
+    at: datetime
+    """When it was decided."""
+
+
+class Rollout(ApiModel):
+    """The current attempt to make a revision stable."""
+
+    revision: RevisionName
+    """The candidate."""
+    previous: RevisionName | None = None
+    """The revision to fall back to; absent during a first install."""
+    attempt: Annotated[int, Field(ge=1)] = 1
+    """Counts the attempts at this revision."""
+    strategy: Annotated[str, Field(max_length=63)]
+    """The strategy's name."""
+    state: RolloutState = RolloutState.PROGRESSING
+    """Where the attempt stands."""
+    stage: Annotated[int, Field(ge=0)] = 0
+    """Index of the current stage."""
+    stages: Annotated[int, Field(ge=1)] = 1
+    """Number of stages."""
+    stage_label: Annotated[str, Field(max_length=63)] = ""
+    """The current stage as people name it."""
+    plan: Annotated[str, Field(max_length=63)] = ""
+    """Fingerprint of the list of stages: a change of it is an edit in mid-rollout."""
+    started_at: datetime
+    """When the attempt started."""
+    stage_at: datetime
+    """When the current stage was entered."""
+    waiting_since: datetime | None = None
+    """Since when the rollout waits for pods or acknowledgements without progress; absent while it does not wait."""
+    verified_at: datetime | None = None
+    """When the fact equalled the intent of this stage: its hold counts from here."""
+    paused_at: datetime | None = None
+    """Since when nothing may advance; clocks stand still."""
+    approved: Annotated[int, Field(ge=-1)] = -1
+    """Index of the last stage that a person promoted."""
+    released: Annotated[int, Field(ge=-1)] = -1
+    """Weight of the last pause that is over: after an edit of the steps, a pause up to it is not waited in again."""
+    full: bool = False
+    """A person asked to skip the remaining stages."""
+    gates: Annotated[
+        tuple[Gate, ...],
+        Field(max_length=64),
+        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
+    ] = ()
+    """The gates of the current stage."""
+    gates_at: datetime | None = None
+    """When live values were last written."""
+    cause: Cause | None = None
+    """Why it was aborted."""
+    recommendation: Annotated[str, Field(max_length=512)] | None = None
+    """With automation assist: what the operator would do."""
+    mirrored: Annotated[int, Field(ge=0)] | None = None
+    """Requests copied to the candidate in this stage, where known."""
+
+
+class Request(ApiModel):
+    """The answer to the last request of a person."""
+
+    id: Annotated[str, Field(max_length=63)]
+    """The request's own id."""
+    action: Annotated[str, Field(max_length=20)]
+    """What was asked."""
+    accepted: bool
+    """Whether it was carried out."""
+    message: Text
+    """What it did, or why it was refused."""
+    at: datetime
+    """When it was answered."""
+    by: Annotated[str, Field(max_length=256)] | None = None
+    """Who asked, as claimed."""
+
+
+class Past(ApiModel):
+    """One finished attempt."""
+
+    revision: RevisionName
+    """The candidate."""
+    attempt: int
+    """Which attempt."""
+    strategy: Annotated[str, Field(max_length=63)]
+    """The strategy's name."""
+    outcome: Annotated[str, Field(max_length=63)]
+    """Completed, Aborted or Superseded."""
+    reason: Text = ""
+    """Why it was aborted."""
+    started_at: datetime
+    """When it started."""
+    ended_at: datetime
+    """When it ended."""
+    model: Annotated[str, Field(max_length=256)] = ""
+    """Name and version of the model."""
+
+
+class Target(ApiModel):
+    """A person's rollback to an earlier revision; ends when the spec names another revision than it did."""
+
+    revision: RevisionName
+    """The revision to run."""
+    spec_revision: RevisionName
+    """The revision that the spec named when the rollback was asked for."""
+
+
+class Status(ApiModel):
+    """Status of a ModelDeployment."""
+
+    observed_generation: int | None = None
+    """The generation of the spec that this status speaks of."""
+    phase: Annotated[str, Field(max_length=63)] = ""
+    """One word for the columns of kubectl get. Derived; nothing reads it."""
+    message: Text = ""
+    """What it waits for and until when. Derived; nothing reads it."""
+    step: Annotated[str, Field(max_length=63)] = ""
+    """The current stage, for the columns. Derived."""
+    weight: int | None = None
+    """Percent of answers from the candidate that every router has acknowledged. Derived."""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(max_length=16),
+        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    ] = ()
+    """Conditions: Ready, Reconciling, Stalled, Available, TrafficVerified, AnalysisPassed, SpecOverridden."""
+    stable: RevisionName | None = None
+    """The revision that people rely on."""
+    candidate: RevisionName | None = None
+    """The revision on trial."""
+    target: Target | None = None
+    """Set by a rollback."""
+    paused: bool = False
+    """Paused by a person's request."""
+    rollout: Rollout | None = None
+    """The current or last attempt."""
+    route: RouteAsk | None = None
+    """What the data plane has been asked for."""
+    route_verified: bool = False
+    """Every router that may still answer has acknowledged the route."""
+    draining_since: datetime | None = None
+    """Since when revisions that left the route finish their last requests."""
+    request: Request | None = None
+    """Answer to the last request."""
+    accepted: Annotated[dict[str, Any] | None, Field()] = None
+    """The last accepted spec without its template: an invalid edit must stop neither judging nor repairs."""
+    history: Annotated[tuple[Past, ...], Field(max_length=10)] = ()
+    """The last ten rollouts, newest first."""
+    replicas: int = 0
+    """Model pods of the revisions that answer, for the scale subresource."""
+    ready_replicas: int = 0
+    """Ready ones among them."""
+    selector: Annotated[str, Field(max_length=256)] = ""
+    """Label selector of these pods. An autoscaler must see every pod that carries load, and none that idles."""

@@ -1,0 +1,42 @@
+"""Verdicts: what a judge concludes, and the gate that remembers it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from modelrollout.schema import ApiModel
+
+
+class Verdict(StrEnum):
+    """The three things a judge can say."""
+
+    PASS = "Pass"  # noqa: S105  # a verdict, not a password
+    FAIL = "Fail"
+    UNDECIDED = "Undecided"
+
+
+class Gate(ApiModel):
+    """One metric in the current stage: the last verdict and what it rests on."""
+
+    name: Annotated[str, Field(max_length=63)]
+    """The metric's name."""
+    verdict: Verdict
+    """Pass, Fail or Undecided."""
+    state: Annotated[str, Field(max_length=20)]
+    """What the source said: Value, NoTraffic, NoMetric, NaN, Stale or Error."""
+    value: float | None = None
+    """The last measured value, in the metric's unit."""
+    limit: Annotated[str, Field(max_length=63)] = ""
+    """The limit it is held against, as text: ``≤ 0.02``."""
+    failures: Annotated[int, Field(ge=0)] = 0
+    """Consecutive failed windows so far."""
+    requests: Annotated[int, Field(ge=0)] | None = None
+    """Requests that the value rests on; absent for a gauge."""
+    ignored: bool = False
+    """There is no value, and the policy says that such a metric blocks nothing."""
+    at: datetime | None = None
+    """When the last window was closed."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    """Why it is not a pass."""

@@ -1,0 +1,84 @@
+"""Events and log lines: the difference between two statuses, in words. Only transitions speak; ten lines tell a rollout."""
+
+from modelrollout.domain.conditions import ConditionType, find
+from modelrollout.domain.plan import Event
+from modelrollout.domain.status import Rollout, RolloutState, Status
+from modelrollout.domain.verdict import Verdict
+
+
+def transitions(before: Status, after: Status) -> tuple[Event, ...]:
+    """Return what happened between two statuses, in order."""
+    found: list[Event] = []
+    old, new = before.rollout, after.rollout
+    if new is not None and (old is None or (old.revision, old.attempt) != (new.revision, new.attempt)):
+        found.append(Event("RolloutStarted", _started(new)))
+        old = None
+    if new is not None:
+        found += _stage(old, new)
+        found += _outcome(old, new)
+    if old is not None and new is not None:
+        found += _retreat(before, after, new)
+    found += _stalled(before, after)
+    if after.request is not None and after.request != before.request:
+        request = after.request
+        verb = "accepted" if request.accepted else "refused"
+        found.append(
+            Event(f"Request{verb.capitalize()}", f"{request.action}: {request.message}", warning=not request.accepted)
+        )
+    return tuple(found)
+
+
+def _retreat(before: Status, after: Status, rollout: Rollout) -> list[Event]:
+    """Say that the candidate answers nobody any more although nobody aborted it."""
+    if rollout.state is not RolloutState.PROGRESSING or before.route is None or after.route is None:
+        return []
+    if not before.route.route.weight(rollout.revision) or after.route.route.weight(rollout.revision):
+        return []
+    words = f"No pod of {rollout.revision} is Ready; {rollout.previous} answers everything until one is."
+    return [Event("CandidateNotReady", words, warning=True)]
+
+
+def _stalled(before: Status, after: Status) -> list[Event]:
+    """Say what stands in the way, once. An abort has said so itself."""
+    was, now = (find(status.conditions, ConditionType.STALLED) for status in (before, after))
+    if now is None or now.reason == "RolloutAborted" or (was is not None and was.reason == now.reason):
+        return []
+    return [Event(now.reason, now.message, warning=True)]
+
+
+def _started(rollout: Rollout) -> str:
+    if rollout.previous is None:
+        return f"Installing {rollout.revision}."
+    return f"Rollout of {rollout.revision} (attempt {rollout.attempt}) by {rollout.strategy}; {rollout.previous} is stable."
+
+
+def _stage(old: Rollout | None, new: Rollout) -> list[Event]:
+    found: list[Event] = []
+    if new.state is RolloutState.PROGRESSING and old is not None and old.stage != new.stage:
+        found.append(Event("StageEntered", f"{new.stage_label} ({new.stage + 1} of {new.stages})."))
+    failing = {gate.name for gate in old.gates if gate.verdict is Verdict.FAIL} if old else set()
+    found += [
+        Event("GateFailed", f"{gate.name}: {gate.message}", warning=True)
+        for gate in new.gates
+        if gate.verdict is Verdict.FAIL and gate.name not in failing
+    ]
+    if new.recommendation and (old is None or old.recommendation != new.recommendation):
+        found.append(Event("Recommendation", new.recommendation))
+    return found
+
+
+def _outcome(old: Rollout | None, new: Rollout) -> list[Event]:
+    was = old.state if old else RolloutState.PROGRESSING
+    if was is new.state:
+        return []
+    match new.state:
+        case RolloutState.ABORTING:
+            why = f"{new.cause.reason}: {new.cause.message}" if new.cause else ""
+            return [Event("RolloutAborting", f"Traffic goes home. {why}".strip(), warning=True)]
+        case RolloutState.ABORTED:
+            why = f"{new.cause.reason}: {new.cause.message} " if new.cause else ""
+            return [Event("RolloutAborted", f"{why}All traffic is at {new.previous} again.", warning=True)]
+        case RolloutState.COMPLETED:
+            return [Event("RolloutCompleted", f"{new.revision} is stable.")]
+        case RolloutState.PROGRESSING:
+            return []

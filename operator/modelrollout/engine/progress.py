@@ -1,0 +1,287 @@
+"""Walking the stages: verify, hold, judge, approve, go on. One station at a time, as far as the facts allow."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from modelrollout.domain.stage import Stage, StageKind
+from modelrollout.domain.verdict import Gate, Verdict
+from modelrollout.engine.analysis import assess, conclude
+from modelrollout.engine.context import Context
+from modelrollout.engine.lifecycle import abort, complete, enter
+from modelrollout.engine.wants import epoch_of, judged
+from modelrollout.names import mirror_cluster
+from modelrollout.schema import format_duration
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why the rollout stands where it stands.
+
+    Attributes:
+        reason: one CamelCase word, used as condition reason.
+        message: for people: what it waits for.
+        until: when this ends by itself, if it does.
+    """
+
+    reason: str
+    message: str
+    until: datetime | None = None
+
+
+def stop_clocks(context: Context) -> Context:
+    """While nothing may advance, clocks stand still: afterwards they are moved by the length of the pause."""
+    rollout = context.progressing
+    if rollout is None:
+        return context
+    if context.frozen:
+        return context if rollout.paused_at else context.with_rollout(paused_at=context.now)
+    since = rollout.paused_at
+    if since is None:
+        return context
+
+    def moved(clock: datetime | None) -> datetime | None:
+        # One that was started during the pause has stood still only since then.
+        return clock + (context.now - max(since, clock)) if clock else None
+
+    return context.with_rollout(
+        paused_at=None, verified_at=moved(rollout.verified_at), waiting_since=moved(rollout.waiting_since)
+    )
+
+
+def _moved(clock: datetime | None, paused_at: datetime, now: datetime) -> datetime | None:
+    """Return a clock after a pause; one that began in the pause stood still only from then on."""
+    return clock + (now - max(paused_at, clock)) if clock is not None else None
+
+
+def judge(context: Context) -> Context:
+    """Fold the newest readings into the gates of the current stage."""
+    rollout, analysis = context.progressing, context.spec.analysis
+    epoch = epoch_of(context)
+    if rollout is None or analysis is None or epoch is None:
+        return context
+    before = {gate.name: gate for gate in rollout.gates}
+    readings = {name: reading for name, reading in context.seen.readings.items() if reading.epoch == epoch}
+    # On the way to the stage's weight a metric need not say anything, but what it says counts.
+    due = rollout.verified_at is not None
+    metrics = [metric for metric in analysis.metrics if judged(context, metric) and (due or metric.name in readings)]
+    after = assess(
+        [(metric.name, *metric.judge()) for metric in metrics],
+        readings,
+        before,
+        now=context.now,
+        interval=analysis.interval,
+        on_no_data=analysis.on_no_data,
+        on_error=analysis.on_error,
+    )
+    if not _worth_writing(context, rollout.gates, after):
+        return context
+    return context.with_rollout(gates=after, gates_at=context.now)
+
+
+def _worth_writing(context: Context, before: tuple[Gate, ...], after: tuple[Gate, ...]) -> bool:
+    """Whether gates changed in what counts, or live values are due again: they are written at most every 30 s."""
+    rollout = context.status.rollout
+    assert rollout is not None
+    if before == after:
+        return False
+    if [_essence(gate) for gate in before] != [_essence(gate) for gate in after]:
+        return True
+    return rollout.gates_at is None or context.now - rollout.gates_at >= context.limits.gate_interval
+
+
+def _essence(gate: Gate) -> tuple[object, ...]:
+    return gate.name, gate.verdict, gate.state, gate.failures, gate.limit, gate.ignored
+
+
+def obey_verdict(context: Context) -> Context:
+    """A failed gate sends traffic home on every rung but ``manual``, where it holds and alarms."""
+    rollout = context.progressing
+    if rollout is None or rollout.previous is None or context.spec.automation == "manual":
+        return context
+    verdict, why = conclude(rollout.gates)
+    return abort(context, "GateFailed", why) if verdict is Verdict.FAIL else context
+
+
+def verify(context: Context, *, reached: bool, waiting: str) -> Context:
+    """Start the hold's clock when the fact equals the intent; stop waiting; give up when the progress deadline passes."""
+    rollout = context.progressing
+    if rollout is None:
+        return context
+    if reached and not waiting:
+        if rollout.verified_at is None:
+            # What was measured until now was measured at another weight.
+            return context.with_rollout(verified_at=context.now, waiting_since=None, gates=(), gates_at=None)
+        return context.with_rollout(waiting_since=None) if rollout.waiting_since else context
+    if rollout.waiting_since is None:
+        return context.with_rollout(waiting_since=context.now)
+    overdue = context.now >= rollout.waiting_since + context.spec.progress_deadline
+    if context.frozen or rollout.previous is None or not overdue:
+        return context
+    limit = format_duration(context.spec.progress_deadline)
+    return abort(context, "ProgressDeadlineExceeded", f"No progress for {limit}: {waiting}.")
+
+
+def advance(context: Context, detail: str = "") -> tuple[Context, Waiting | None]:
+    """Leave every stage that is over. Returns why the current one is not, None when no rollout progresses.
+
+    Args:
+        context: the pass.
+        detail: what the route of the current stage waits for, empty when it is in place.
+    """
+    while True:
+        rollout, stage = context.progressing, context.stage
+        if rollout is None or stage is None:
+            return context, None
+        waiting = _waiting(context, stage, detail)
+        if waiting is not None:
+            context = _recommend(context, waiting)
+            return _expire(context, stage, waiting)
+        if rollout.stage + 1 >= len(context.stages):
+            context = complete(context)
+            continue
+        if stage.kind is StageKind.PAUSE:
+            context = context.with_rollout(released=stage.weight)
+        context = enter(context, rollout.stage + 1)
+        following = context.stage
+        if following is not None and _same_world(stage, following):
+            context = context.with_rollout(verified_at=context.now, waiting_since=None)
+
+
+def _same_world(before: Stage, after: Stage) -> bool:
+    """Whether a stage needs nothing that the one before did not: then it is verified at once."""
+    return (before.weight, before.mirror, before.full_size) == (after.weight, after.mirror, after.full_size) and (
+        (after.replicas or 0) <= (before.replicas or 0)
+    )
+
+
+def _waiting(context: Context, stage: Stage, detail: str) -> Waiting | None:
+    """Why the stage is not over, None when it is."""
+    rollout = context.progressing
+    assert rollout is not None
+    halted = _halted(context, stage)
+    if halted is not None:
+        return halted
+    if rollout.verified_at is None or rollout.waiting_since is not None:
+        return Waiting("WaitingForRoute", f"{stage.label}: {detail or 'its route is not in place yet'}")
+    if _released(context, stage):
+        return None
+    hold_ends = rollout.verified_at + stage.hold
+    if context.now < hold_ends:
+        return Waiting("Holding", f"{stage.label} holds{_no_copies(context, stage)}", hold_ends)
+    undecided = _undecided(context, stage)
+    if undecided is not None:
+        return undecided
+    if _needs_person(context, stage):
+        return Waiting(
+            "WaitingForApproval",
+            f"{stage.label} waits for a person: `kubectl modelrollout promote {context.seen.name}`",
+        )
+    return None
+
+
+def _halted(context: Context, stage: Stage) -> Waiting | None:
+    """Why nothing may advance at all, whatever the stage."""
+    if context.problems:
+        return Waiting("InvalidSpec", "The spec as it stands is refused; nothing advances.")
+    if context.seen.foreign:
+        return Waiting("NameConflict", "Objects of others have our names; nothing advances.")
+    if context.paused:
+        return Waiting("Paused", f"Paused in {stage.label}. It goes on with `resume`, or when spec.paused is false.")
+    if context.limits.freeze:
+        return Waiting("Frozen", "The operator's freeze is on: nothing advances in this cluster; aborts still work.")
+    return None
+
+
+def _released(context: Context, stage: Stage) -> bool:
+    """Whether a person has let this stage go, at once or by skipping all of them; a pause that is over stays over."""
+    rollout = context.progressing
+    assert rollout is not None
+    if rollout.approved >= rollout.stage or (stage.kind is StageKind.PAUSE and stage.weight <= rollout.released):
+        return True
+    return rollout.full and stage.kind not in (StageKind.FULL, StageKind.BAKE)
+
+
+def _needs_person(context: Context, stage: Stage) -> bool:
+    rollout = context.progressing
+    if rollout is None or rollout.previous is None or stage.kind is StageKind.FULL:
+        return False
+    return stage.approval or (context.spec.automation != "full" and stage.kind is not StageKind.BAKE)
+
+
+def _undecided(context: Context, stage: Stage) -> Waiting | None:
+    rollout, analysis = context.progressing, context.spec.analysis
+    assert rollout is not None
+    if analysis is None or stage.kind in (StageKind.PAUSE, StageKind.FULL) or rollout.previous is None:
+        return None
+    if not any(judged(context, metric) for metric in analysis.metrics):
+        return None
+    if rollout.gates and all(gate.ignored for gate in rollout.gates):
+        return None
+    verdict, why = conclude(rollout.gates)
+    if rollout.gates and verdict is Verdict.PASS:
+        return None
+    if verdict is Verdict.FAIL:
+        # Only with automation manual: every other rung has sent traffic home by now. No deadline may promote it.
+        return Waiting(
+            "GateFailed", f"{stage.label}: {why}. A person decides: `kubectl modelrollout abort` or `promote`"
+        )
+    why = f"{why or 'no numbers yet'}{_no_copies(context, stage)}"
+    return Waiting("WaitingForAnalysis", f"{stage.label}: {why}", _deadline(context, stage))
+
+
+def _no_copies(context: Context, stage: Stage) -> str:
+    """Say that a shadow received nothing: it looks like one that does well."""
+    rollout = context.progressing
+    silent = rollout is not None and stage.mirror > 0 and rollout.mirrored == 0
+    return "; no request has been copied to it yet" if silent else ""
+
+
+def _deadline(context: Context, stage: Stage) -> datetime | None:
+    rollout, analysis = context.progressing, context.spec.analysis
+    if rollout is None or rollout.verified_at is None or analysis is None or analysis.deadline is None:
+        return None
+    return rollout.verified_at + stage.hold + analysis.deadline
+
+
+def _expire(context: Context, stage: Stage, waiting: Waiting) -> tuple[Context, Waiting | None]:
+    """The analysis deadline: then what the user said for an inconclusive stage."""
+    rollout, analysis, deadline = context.progressing, context.spec.analysis, _deadline(context, stage)
+    if waiting.reason != "WaitingForAnalysis" or rollout is None or analysis is None:
+        return context, waiting
+    if deadline is None or context.now < deadline:
+        return context, waiting
+    limit = format_duration(analysis.deadline or timedelta())
+    why = f"Inconclusive after {limit}: {waiting.message}"
+    if analysis.on_inconclusive == "rollback":
+        return abort(context, "Inconclusive", why), None
+    if analysis.on_inconclusive == "promote" and not _needs_person(context, stage):
+        return advance(context.with_rollout(approved=rollout.stage))
+    return context, Waiting("WaitingForApproval", f"{why}. `kubectl modelrollout promote` or `abort` decides")
+
+
+def _recommend(context: Context, waiting: Waiting) -> Context:
+    """With ``assist`` the operator says what it would do."""
+    rollout = context.progressing
+    if rollout is None or context.spec.automation != "assist":
+        return context
+    verdict, why = conclude(rollout.gates)
+    speaks = waiting.reason == "WaitingForApproval" and (not rollout.gates or verdict is Verdict.PASS)
+    advice = f"Promote: {why or 'the hold is over'}"[:512] if speaks else None
+    return context if advice == rollout.recommendation else context.with_rollout(recommendation=advice)
+
+
+def count_mirrored(context: Context) -> Context:
+    """Write how many requests a shadow received, at most every 30 s: one that receives nothing must be seen."""
+    rollout, stage = context.progressing, context.stage
+    answers = [report for report in context.seen.routers if report.at is not None and not report.error]
+    if rollout is None or stage is None or not stage.mirror or rollout.verified_at is None or not answers:
+        return context
+    cluster = mirror_cluster(rollout.revision)
+    old, total = rollout.mirrored, sum(report.mirrored.get(cluster, 0) for report in answers)
+    # A router that starts anew counts from 0.
+    total = max(total, old or 0)
+    since = rollout.gates_at
+    due = since is None or since == context.now or context.now - since >= context.limits.gate_interval
+    if old is None or (old == 0 and total > 0) or (due and old != total):
+        return context.with_rollout(mirrored=total, gates_at=context.now)
+    return context

@@ -1,0 +1,133 @@
+"""What people ask for: each request answered once, a stale one refused, an abort never overwritten by anything."""
+
+from modelrollout.domain.observation import RequestSeen
+from modelrollout.domain.stage import StageKind
+from modelrollout.domain.status import Request, RolloutState
+from modelrollout.engine.context import Context
+from modelrollout.engine.lifecycle import abort, enter, roll_back_to, start
+from modelrollout.names import workload
+from modelrollout.schema import format_duration
+
+
+def obey_abort(context: Context) -> Context:
+    """Abort when the annotation names the attempt that runs."""
+    rollout = context.progressing
+    if rollout is None or context.seen.abort != f"{rollout.revision}/{rollout.attempt}" or rollout.previous is None:
+        return context
+    return abort(context, "Requested", "A person aborted the rollout.")
+
+
+def answer(context: Context) -> Context:
+    """Carry out or refuse the newest request, unless it has its answer."""
+    request = context.seen.request
+    if request is None or (context.status.request is not None and context.status.request.id == request.id):
+        return context
+    refusal = _refusal(context, request)
+    if refusal is not None:
+        return _answered(context, request, accepted=False, message=refusal)
+    match request.action:
+        case "promote":
+            rollout = context.progressing
+            assert rollout is not None
+            done = context.with_rollout(approved=rollout.stage)
+            message = f"Promoted {rollout.stage_label}."
+        case "promote-full":
+            done = _skip(context)
+            message = "The remaining steps are skipped; the bake still follows."
+        case "retry":
+            done = start(context, context.wanted.name)
+            message = "A new attempt started."
+        case "rollback":
+            done = roll_back_to(context, request.revision)
+            message = f"Rolling back to {request.revision}."
+        case "pause":
+            done = context.with_status(paused=True)
+            message = "Paused."
+        case _:
+            done = context.with_status(paused=False)
+            message = "Resumed."
+    return _answered(done, request, accepted=True, message=message)
+
+
+def _answered(context: Context, request: RequestSeen, *, accepted: bool, message: str) -> Context:
+    return context.with_status(
+        request=Request(
+            id=request.id,
+            action=request.action or "unknown",
+            accepted=accepted,
+            message=message[:1024],
+            at=context.now,
+            by=request.by,
+        )
+    )
+
+
+def _refusal(context: Context, request: RequestSeen) -> str | None:
+    """Return why a request is not carried out, None when it is."""
+    if request.problem or request.at is None or context.now - request.at > context.limits.request_age:
+        return request.problem or f"The request is older than {format_duration(context.limits.request_age)}. Ask again."
+    match request.action:
+        case "promote" | "promote-full":
+            return _not_current(context, request) or _frozen(context)
+        case "retry":
+            return _nothing_to_retry(context, request) or _refused_spec(context)
+        case "rollback":
+            return _no_snapshot(context, request) or _refused_spec(context)
+        case "pause" | "resume":
+            return _another_attempt(context, request)
+        case _:
+            return (
+                f"Unknown action {request.action[:20]}. Known: promote, promote-full, retry, rollback, pause, resume."
+            )
+
+
+def _nothing_to_retry(context: Context, request: RequestSeen) -> str | None:
+    rollout = context.status.rollout
+    if rollout is None or rollout.state is not RolloutState.ABORTED or rollout.revision != context.wanted.name:
+        return "There is no aborted rollout to retry."
+    return _another_attempt(context, request)
+
+
+def _no_snapshot(context: Context, request: RequestSeen) -> str | None:
+    if request.revision in context.seen.snapshots:
+        return None
+    return f"There is no snapshot {workload(context.seen.name, request.revision)}. `history` lists the revisions."
+
+
+def _refused_spec(context: Context) -> str | None:
+    return "The spec as it stands is refused, so nothing new starts. Correct it first." if context.problems else None
+
+
+def _another_attempt(context: Context, request: RequestSeen) -> str | None:
+    rollout = context.status.rollout
+    if rollout is None or (request.revision, request.attempt) == (rollout.revision, rollout.attempt):
+        return None
+    return f"The last attempt is {rollout.revision}/{rollout.attempt}. Look at its status and ask again."
+
+
+def _frozen(context: Context) -> str | None:
+    return (
+        "The operator's freeze is on: nothing advances in this cluster; aborts still work."
+        if context.limits.freeze
+        else None
+    )
+
+
+def _not_current(context: Context, request: RequestSeen) -> str | None:
+    rollout = context.progressing
+    if rollout is None:
+        return "No rollout is in progress."
+    if (request.revision, request.attempt) != (rollout.revision, rollout.attempt):
+        return f"The current attempt is {rollout.revision}/{rollout.attempt}. Look at its status and ask again."
+    if request.action == "promote" and request.stage is not None and request.stage != rollout.stage:
+        return f"The current stage is {rollout.stage_label}. Look at its status and ask again."
+    return None
+
+
+def _skip(context: Context) -> Context:
+    """Go straight to the stage in which the candidate answers everything, unless it is reached."""
+    rollout = context.progressing
+    assert rollout is not None
+    full = next(index for index, stage in enumerate(context.stages) if stage.kind is StageKind.FULL)
+    context = context.with_rollout(full=True)
+    return enter(context, full) if rollout.stage < full else context

@@ -1,0 +1,162 @@
+"""What must be polled for one ModelDeployment: derived from spec and status at each pass, so that nothing idle is ever polled."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from modelrollout.api.modeldeployment import Metric
+from modelrollout.domain.capability import Capability
+from modelrollout.domain.observation import Observation
+from modelrollout.domain.status import RolloutState
+from modelrollout.engine.context import Context, contextualize
+from modelrollout.judges._base import Judge
+from modelrollout.names import mirror_cluster
+from modelrollout.routers._base import Router
+from modelrollout.sources._base import Scope, Source
+
+
+@dataclass(frozen=True)
+class RouterWants:
+    """Ask every router pod what it runs.
+
+    Attributes:
+        router: parses the answers.
+        fast: an acknowledgement or a drain is awaited: ask ten times a second instead of every two seconds.
+    """
+
+    router: Router[Any]
+    fast: bool
+
+
+@dataclass(frozen=True)
+class MetricWants:
+    """One metric to measure.
+
+    Attributes:
+        name: in the spec.
+        source: what to fetch and how to read it.
+        source_config: of the source.
+        judge: says how many requests a window needs.
+        judge_config: of the judge.
+    """
+
+    name: str
+    source: Source[Any]
+    source_config: Any
+    judge: Judge[Any]
+    judge_config: Any
+
+
+@dataclass(frozen=True)
+class AnalysisWants:
+    """Measure the candidate.
+
+    Attributes:
+        epoch: which stage of which attempt; another epoch cuts every window.
+        interval: between two polls.
+        not_before: numbers before it are warm-up and are discarded.
+        scope: what is measured.
+        router: parses and locates the router pods for sources that read them.
+        metrics: what to measure.
+    """
+
+    epoch: str
+    interval: timedelta
+    not_before: datetime
+    scope: Scope
+    router: Router[Any]
+    metrics: tuple[MetricWants, ...]
+
+
+@dataclass(frozen=True)
+class Wants:
+    """Everything to poll for one object; nothing when it is idle."""
+
+    routers: RouterWants | None = None
+    analysis: AnalysisWants | None = None
+
+
+def epoch_of(context: Context) -> str | None:
+    """Return the name of the current question, None while nothing is measured.
+
+    A candidate that answers is measured also while its next stage waits for pods, at the weight that it has.
+    """
+    rollout = context.progressing
+    if rollout is None or (rollout.verified_at is None and not context.asked_weight):
+        return None
+    since = f"at/{rollout.verified_at.isoformat()}" if rollout.verified_at else f"to/{rollout.stage_at.isoformat()}"
+    return f"{rollout.revision}/{rollout.attempt}/{rollout.stage}/{since}"
+
+
+def wants(seen: Observation) -> Wants:
+    """Return what to poll after a pass whose new status is in ``seen``."""
+    context = contextualize(seen)
+    if context is None or seen.deleting:
+        return Wants()
+    return Wants(_routers(context), _analysis(context))
+
+
+def _routers(context: Context) -> RouterWants | None:
+    if Capability.VERIFY not in context.router.capabilities or context.status.route is None:
+        return None
+    rollout = context.status.rollout
+    running = rollout is not None and rollout.state in (RolloutState.PROGRESSING, RolloutState.ABORTING)
+    unsettled = not context.status.route_verified or context.status.draining_since is not None
+    if not running and not unsettled:
+        return None
+    waiting = rollout is not None and rollout.state is RolloutState.PROGRESSING and rollout.verified_at is None
+    return RouterWants(context.router, fast=unsettled or waiting)
+
+
+def _analysis(context: Context) -> AnalysisWants | None:
+    rollout, stage, epoch = context.status.rollout, context.stage, epoch_of(context)
+    if rollout is None or stage is None or epoch is None or context.spec.analysis is None:
+        return None
+    metrics = tuple(
+        MetricWants(metric.name, *metric.source(), *metric.judge())
+        for metric in context.spec.analysis.metrics
+        if judged(context, metric)
+    )
+    if not metrics:
+        return None
+    mirrored_only = stage.weight == 0 and stage.mirror > 0
+    return AnalysisWants(
+        epoch=epoch,
+        interval=context.spec.analysis.interval,
+        not_before=_not_before(context, rollout.verified_at or rollout.stage_at),
+        scope=Scope(
+            namespace=context.seen.namespace,
+            name=context.seen.name,
+            arm=mirror_cluster(rollout.revision) if mirrored_only else rollout.revision,
+            revision=rollout.revision,
+            stable=rollout.previous,
+            pods=tuple(sorted(pod.name for pod in context.seen.pods if pod.revision == rollout.revision)),
+        ),
+        router=context.router,
+        metrics=metrics,
+    )
+
+
+def _not_before(context: Context, since: datetime) -> datetime:
+    """Return when numbers begin to count: a pod is warm some time after it was Ready, or after its first request."""
+    rollout, analysis = context.progressing, context.spec.analysis
+    assert rollout is not None
+    assert analysis is not None
+    # Before the first stage with requests a pod had none, however long it has been Ready.
+    first = not any(stage.weight or stage.mirror for stage in context.stages[: rollout.stage])
+    ready = [pod.ready_since for pod in context.seen.ready_pods(rollout.revision) if pod.ready_since]
+    warm = [(max(moment, since) if first else moment) + analysis.warm_up for moment in ready]
+    return max([since, *warm])
+
+
+def judged(context: Context, metric: Metric) -> bool:
+    """Return whether a metric can say anything in the current stage.
+
+    A stage without traffic has no requests to count, so a metric that counts them would block it for ever; a gauge can
+    still be read there. The same holds for what cannot be measured of copies.
+    """
+    source, config = metric.source()
+    stage = context.stage
+    if stage is None:
+        return False
+    return stage.weight > 0 or (stage.mirror > 0 and source.sees_copies(config)) or not source.counts

@@ -1,0 +1,1 @@
+"""Judges, one module each: each turns readings into a verdict."""

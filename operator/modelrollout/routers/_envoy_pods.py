@@ -1,0 +1,115 @@
+"""The router's Deployment: Envoy pods that lose no request when they start, roll or leave.
+
+Nothing here may depend on the route: a change of weight must never restart a router.
+"""
+
+import json
+import math
+from datetime import timedelta
+from typing import Any
+
+from modelrollout.names import COMPONENT_ROUTER, router, router_labels
+from modelrollout.resources.owner import child_metadata
+from modelrollout.routers._base import Setup
+from modelrollout.routers._envoy_bootstrap import (
+    DIRECTORY,
+    HTTP_PORT,
+    PROBE_HEADER,
+    PROBE_PATH,
+    PROBE_VALUE,
+    STATUS_PORT,
+    bootstrap,
+)
+
+WORKERS = 2
+"""Threads. Left to itself Envoy starts one for each core of the node."""
+LONGEST_DRAIN = timedelta(hours=1)
+"""A pod that leaves goes as soon as nothing is in flight. This only bounds it: a longer request is cut. No revision's own
+timeout decides it, because a revision with another timeout would then roll the routers in the middle of its rollout."""
+_AFTER_DRAIN = timedelta(seconds=10)
+"""Between the end of the drain and SIGKILL."""
+
+
+def router_deployment(setup: Setup, replicas: int) -> dict[str, Any]:
+    """Return the Deployment of the router's pods.
+
+    Args:
+        setup: names, owner and image.
+        replicas: number of pods.
+    """
+    name, labels = router(setup.name), router_labels(setup.name)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": child_metadata(setup.name, setup.namespace, setup.owner, name, component=COMPONENT_ROUTER),
+        "spec": {
+            "replicas": replicas,
+            "revisionHistoryLimit": 1,
+            "selector": {"matchLabels": labels},
+            # One at a time, and a new one first: a router must be Ready before another may leave.
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(setup, name, labels)},
+        },
+    }
+
+
+def _pod(setup: Setup, name: str, labels: dict[str, str]) -> dict[str, Any]:
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationGracePeriodSeconds": math.ceil((LONGEST_DRAIN + _AFTER_DRAIN) / timedelta(seconds=1)),
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": labels},
+            }
+        ],
+        "containers": [_envoy(setup)],
+        "volumes": [{"name": "route", "configMap": {"name": name}}],
+    }
+
+
+def _envoy(setup: Setup) -> dict[str, Any]:
+    config = json.dumps(bootstrap(LONGEST_DRAIN), sort_keys=True, separators=(",", ":"))
+    probe = {"name": PROBE_HEADER, "value": PROBE_VALUE}
+    return {
+        "name": "envoy",
+        "image": setup.limits.router_image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": [
+            *("--config-yaml", config),
+            *("--concurrency", str(WORKERS)),
+            "--disable-hot-restart",
+            # A misspelt field would otherwise be ignored, and the route would not be what was asked for.
+            "--reject-unknown-dynamic-fields",
+            *("--log-level", "warning"),
+            *("--drain-time-s", "4"),
+            *("--drain-strategy", "immediate"),
+        ],
+        "ports": [
+            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+            {"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"},
+        ],
+        "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "384Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        # Through a route of the route file: a router that booted without routes is alive and answers 404 to everybody.
+        "readinessProbe": {
+            "httpGet": {"path": PROBE_PATH, "port": HTTP_PORT, "scheme": "HTTP", "httpHeaders": [probe]},
+            "periodSeconds": 1,
+            "failureThreshold": 2,
+        },
+        "lifecycle": {"preStop": {"httpGet": {"path": "/drain", "port": STATUS_PORT, "scheme": "HTTP"}}},
+        "volumeMounts": [{"name": "route", "mountPath": DIRECTORY, "readOnly": True}],
+    }

@@ -1,0 +1,203 @@
+"""The proxy of one router pod: which files it accepted, whom it sends requests to, and what it counts.
+
+It behaves as measured: one process takes clusters first and another routes first, a route that names an unknown cluster
+is rejected and never tried again, and a cluster that is gone answers 503.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from modelrollout.names import mirror_cluster
+from modelrollout.routers._envoy_bootstrap import CLUSTERS_FILE, ROUTES_FILE
+from modelrollout.simulation.behaviour import Behaviour
+from modelrollout.simulation.traffic import Traffic
+
+LONGEST = 2.0
+"""Seconds that the longest request is in flight after its cluster has left the route."""
+WARM = 0.05
+"""Seconds until a new cluster has resolved its name."""
+
+Resolve = Callable[[str], Mapping[str, Behaviour]]
+"""Addresses of a revision, as this process knows them, and how each behaves."""
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """An accepted file of clusters."""
+
+    version: str = ""
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Routes:
+    """An accepted file of routes; shares are percents by cluster."""
+
+    version: str = ""
+    arms: Mapping[str, int] = field(default_factory=dict)
+    mirrors: Mapping[str, int] = field(default_factory=dict)
+    preview: str | None = None
+
+    @property
+    def clusters(self) -> frozenset[str]:
+        """All clusters that it names."""
+        return frozenset({*self.arms, *self.mirrors, *([self.preview] if self.preview else [])})
+
+
+@dataclass
+class Counts:
+    """What one cluster has seen since the process started."""
+
+    completed: float = 0.0
+    failed: float = 0.0
+    slow: float = 0.0
+    dropped: float = 0.0
+    latencies: dict[float, float] = field(default_factory=lambda: defaultdict(float))
+
+
+class Envoy:
+    """One process.
+
+    Args:
+        pod: name of its pod.
+        now: the current time.
+        traffic: what clients send.
+        resolve: its resolver.
+        answers: whether anybody listens at an address.
+        routes_first: it takes the file of routes before that of clusters.
+        tell: told what it runs, whenever that changed.
+    """
+
+    def __init__(  # noqa: PLR0913  # one process and all that surrounds it
+        self,
+        pod: str,
+        *,
+        now: Callable[[], datetime],
+        traffic: Traffic,
+        resolve: Resolve,
+        answers: Callable[[str], bool],
+        routes_first: bool,
+        tell: Callable[["Envoy"], None],
+    ) -> None:
+        self.pod = pod
+        self._now = now
+        self._traffic = traffic
+        self._resolve = resolve
+        self._answers = answers
+        self._routes_first = routes_first
+        self._tell = tell
+        self._files: Mapping[str, str] = {}
+        self._at = now()
+        self._warm: dict[str, datetime] = {}
+        self._left: dict[str, datetime] = {}
+        self.clusters = Clusters()
+        self.routes = Routes()
+        self.serves = False
+        self.counts: dict[str, Counts] = defaultdict(Counts)
+
+    def load(self, files: Mapping[str, str]) -> None:
+        """Take new files; equal ones change nothing."""
+        if files == self._files:
+            return
+        self.account()
+        self._files = files
+        before = (self.clusters, self.routes)
+        # A process that boots fetches its clusters first; later each file is noticed by itself.
+        steps = [self._take_clusters, self._take_routes]
+        for take in reversed(steps) if self._routes_first and self.routes.version else steps:
+            take()
+        if (self.clusters, self.routes) != before:
+            self._tell(self)
+
+    def _take_clusters(self) -> None:
+        found = _read_clusters(self._files[CLUSTERS_FILE])
+        warm_at = self._now() + timedelta(seconds=WARM)
+        for name in found.names - self.clusters.names:
+            self._warm[name] = warm_at
+        self.clusters = found
+
+    def _take_routes(self) -> None:
+        found = _read_routes(self._files[ROUTES_FILE])
+        if not found.clusters <= self.clusters.names or any(self.warming(name) for name in found.clusters):
+            return
+        for name in self.routes.clusters - found.clusters:
+            self._left[name] = self._now()
+        self.routes = found
+
+    def warming(self, cluster: str) -> bool:
+        """Return whether a cluster has not resolved its name yet; a process that boots waits for that."""
+        return bool(self.routes.version) and self._now() < self._warm.get(cluster, self._now())
+
+    def members(self, cluster: str) -> Mapping[str, Behaviour]:
+        """Return the addresses that a cluster has now."""
+        return self._resolve(cluster.removesuffix(mirror_cluster("")))
+
+    def active(self, cluster: str) -> int:
+        """Return the requests in flight."""
+        if cluster in self.routes.arms or cluster in self.routes.mirrors:
+            return 1 if self.serves and self._traffic.rate else 0
+        left = self._left.get(cluster)
+        return 1 if left is not None and self._now() < left + timedelta(seconds=LONGEST) else 0
+
+    def account(self) -> None:
+        """Count everything that has happened until now."""
+        now = self._now()
+        seconds = (now - self._at) / timedelta(seconds=1)
+        self._at = now
+        requests = self._traffic.of(self) * seconds
+        if not requests:
+            return
+        for cluster, weight in self.routes.arms.items():
+            self._count(cluster, requests * weight / 100, answering=True)
+        for cluster, percent in self.routes.mirrors.items():
+            self._count(cluster, requests * percent / 100, answering=False)
+
+    def _count(self, cluster: str, requests: float, *, answering: bool) -> None:
+        counts, members = self.counts[cluster], self.members(cluster)
+        counts.completed += requests
+        if cluster not in self.clusters.names or not members:
+            counts.failed += requests
+            if answering:
+                why = "has no member" if cluster in self.clusters.names else "is not known"
+                self._traffic.lose(requests, f"{self.pod}: cluster {cluster} {why}")
+            return
+        for address, behaviour in members.items():
+            share = requests / len(members)
+            if not self._answers(address) and answering:
+                self._traffic.lose(share, f"{self.pod}: nobody listens at a member of {cluster}")
+            counts.failed += share if behaviour.hangs else share * behaviour.errors
+            counts.slow += share if behaviour.hangs else 0
+            if not behaviour.hangs:
+                counts.latencies[behaviour.latency] += share
+
+
+@lru_cache(maxsize=512)
+def _read_clusters(text: str) -> Clusters:
+    file = json.loads(text)
+    return Clusters(file["version_info"], frozenset(item["name"] for item in file["resources"]))
+
+
+@lru_cache(maxsize=512)
+def _read_routes(text: str) -> Routes:
+    file = json.loads(text)
+    arms: dict[str, int] = {}
+    mirrors: dict[str, int] = {}
+    preview = None
+    for item in _matches(file):
+        action = item.get("route", {})
+        if "cluster" in action:
+            preview = action["cluster"]
+        for arm in action.get("weighted_clusters", {}).get("clusters", ()):
+            arms[arm["name"]] = arm["weight"]
+        for policy in action.get("request_mirror_policies", ()):
+            mirrors[policy["cluster"]] = policy["runtime_fraction"]["default_value"]["numerator"]
+    return Routes(file["version_info"], arms, mirrors, preview)
+
+
+def _matches(file: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [match for routes in file["resources"] for host in routes["virtual_hosts"] for match in host["routes"]]

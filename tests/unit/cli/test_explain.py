@@ -1,0 +1,187 @@
+import json
+from copy import deepcopy
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from modelrollout.cli import cli
+from modelrollout.cli.explain import explanation, text
+from tests.unit.cli.states import thing
+
+
+def explained(**spec):
+    raw = thing(None, **spec)
+    return explanation({**raw, "spec": {key: value for key, value in raw["spec"].items() if value is not None}})
+
+
+def stages(plan):
+    return [
+        (stage.label, stage.weight, stage.mirror, stage.candidate_pods, stage.judged, stage.ends)
+        for stage in plan.stages
+    ]
+
+
+def test_every_stage_is_told_with_what_it_needs():
+    plan = explained()
+    both = ("errors", "gpu")
+    assert stages(plan) == [
+        ("shadow", 0, 100, 4, both, "after 1m and when errors and gpu pass"),
+        ("step 1/3", 25, 0, 4, both, "after 2m and when errors and gpu pass"),
+        ("pause 2/3", 25, 0, 4, both, "when a person promotes"),
+        ("step 3/3", 50, 0, 4, both, "after 2m and when errors and gpu pass"),
+        ("full", 100, 0, 4, (), "at once"),
+        ("bake", 100, 0, 4, both, "after 5m and when errors and gpu pass"),
+    ]
+    assert (plan.least.total_seconds(), plan.approvals, plan.most_model_pods, plan.router_pods) == (600, 1, 8, 2)
+
+
+def test_pods_follow_the_weight_and_never_become_fewer():
+    steps = [{"weight": 10, "hold": "1m", "replicas": 3}, {"weight": 50, "hold": "1m"}, {"weight": 60, "hold": "1m"}]
+    plan = explained(strategy={"canary": {"steps": steps}}, analysis=None)
+    assert [stage.candidate_pods for stage in plan.stages] == [3, 3, 3, 4]
+    plan = explained(strategy={"canary": {"steps": steps}}, analysis=None, maxExtraReplicas=1)
+    assert [stage.candidate_pods for stage in plan.stages] == [1, 1, 1, 4]
+
+
+def test_what_counts_requests_is_not_judged_where_there_are_none():
+    plan = explained(strategy={"blueGreen": {"hold": "10m", "promotion": "manual"}})
+    assert stages(plan) == [
+        ("preview", 0, 0, 4, ("gpu",), "after 10m, when gpu passes and when a person promotes"),
+        ("full", 100, 0, 4, (), "at once"),
+    ]
+
+
+@pytest.mark.parametrize("automation", ["manual", "assist"])
+def test_without_full_automation_a_person_moves_every_step_but_the_bake(automation):
+    plan = explained(automation=automation)
+    assert [stage.label for stage in plan.stages if not stage.approval] == ["full", "bake"]
+
+
+def test_requests_of_clients_grow_as_the_share_shrinks():
+    errors = explained().metrics[0]
+    assert errors.min_requests == 50
+    assert errors.client_requests == {"shadow": 50, "step 1/3": 200, "pause 2/3": 200, "step 3/3": 100, "bake": 50}
+    assert "50 requests of the candidate, of about 200 in step 1/3" in text(explained())
+
+
+def test_a_long_query_is_cut_in_the_text_alone():
+    query = "sum(" * 50
+    metric = {"name": "long", "prometheus": {"query": query}, "threshold": {"max": 600_000_000}}
+    plan = explained(analysis={"metrics": [metric]})
+    assert plan.metrics[0].source == f"prometheus query {query}"
+    assert query not in text(plan)
+    assert "max 600000000" in text(plan)
+
+
+def test_direct_traffic_says_what_it_cannot_promise():
+    direct = {"canary": {"steps": [{"weight": 20, "hold": "1m"}, {"weight": 50, "hold": "1m"}]}}
+    plan = explained(strategy=direct, analysis=None, traffic={"direct": {}})
+    assert [stage.candidate_pods for stage in plan.stages] == [1, 4, 4]
+    said = text(plan)
+    for words in ("a weight of connections", "5 to 33", "connection: close", "TrafficVerified stays Unknown"):
+        assert words in said
+    assert "router pods" not in said
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"analysis": None}, "Nothing is measured"),
+        ({"automation": "manual"}, "to abort is up to a person"),
+        ({"automation": "full"}, "sends all traffic home to stable at once"),
+        ({"progressDeadline": "7m"}, "not ready within 7m abort it"),
+        ({"strategy": {"blueGreen": {"hold": "1m"}}}, "There is no bake"),
+    ],
+)
+def test_what_happens_when_something_goes_wrong(spec, words):
+    assert words in text(explained(**spec))
+
+
+@pytest.mark.parametrize(
+    ("analysis", "words"),
+    [
+        ({}, "waits for its metrics without end"),
+        ({"deadline": "1h"}, "within 1h after its hold: a person decides"),
+        ({"deadline": "1h", "onInconclusive": "rollback"}, "within 1h after its hold: it is aborted"),
+        ({"onNoData": "rollback"}, "With no number after three polls in a row it is aborted"),
+        ({"onError": "ignore"}, "With no answer from a source the other metrics decide"),
+    ],
+)
+def test_deadlines_and_missing_numbers(analysis, words):
+    assert words in text(explained(analysis={**deepcopy(thing(None)["spec"]["analysis"]), **analysis}))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(*documents):
+        path = tmp_path / "model.yaml"
+        path.write_text(yaml.safe_dump_all(documents))
+        return str(path)
+
+    return write
+
+
+def test_each_object_of_a_file_is_explained_and_a_wrong_one_is_told(write):
+    file = write(thing(None), thing(None, replicas=-1), {"kind": "Service", "apiVersion": "v1"})
+    result = CliRunner().invoke(cli, ["explain", file])
+    assert result.exit_code == 1
+    assert result.stdout.startswith(
+        "digits: canary through traffic.envoy, automation full; 4 model pods, 2 router pods\n"
+    )
+    assert "spec.replicas" in result.stderr
+
+
+def test_an_explanation_as_json(write):
+    result = CliRunner().invoke(cli, ["explain", write(thing(None)), "-o", "json"])
+    assert result.exit_code == 0
+    (plan,) = json.loads(result.stdout)
+    assert (plan["least"], plan["stages"][1]["ends"]) == ("10m", "after 2m and when errors and gpu pass")
+
+
+def test_a_file_without_a_model_deployment_is_an_error(write):
+    result = CliRunner().invoke(cli, ["explain", write({"kind": "Service", "apiVersion": "v1"})])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "no ModelDeployment in it" in result.stderr
+
+
+def test_validate_answers_in_json_too(write):
+    result = CliRunner().invoke(
+        cli, ["validate", write(thing(None, replicas=-1), thing(None)), "/nope.yaml", "-o", "json"]
+    )
+    assert result.exit_code == 1
+    wrong, right, missing = json.loads(result.stdout)
+    assert wrong["problems"][0]["path"] == "spec.replicas"
+    assert (wrong["valid"], right["valid"], missing["valid"]) == (False, True, False)
+    assert "/nope.yaml cannot be read" in missing["error"]
+
+
+def test_validate_says_yes_and_no(write):
+    file = write(thing(None, replicas=-1), thing(None))
+    result = CliRunner().invoke(cli, ["validate", file])
+    assert result.exit_code == 1
+    assert result.stdout == f"{file}: digits is valid\n"
+    assert result.stderr.startswith(f"{file}: spec.replicas: ")
+
+
+def test_standard_input_is_a_file_too():
+    result = CliRunner().invoke(cli, ["validate", "-"], input=yaml.safe_dump(thing(None)))
+    assert (result.exit_code, result.output) == (0, "-: digits is valid\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a: [", "cannot be read"),
+        ("kind: ModelDeployment\nkind: ModelDeployment", "stands there twice"),
+        ("- just\n- a list", "document 1 is no Kubernetes object"),
+        ("", "no ModelDeployment in it"),
+    ],
+)
+def test_a_file_that_holds_something_else_says_so(tmp_path, content, words):
+    file = tmp_path / "x.yaml"
+    file.write_text(content)
+    for command in ("validate", "explain"):
+        result = CliRunner().invoke(cli, [command, str(file)])
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert words in result.stderr

@@ -1,0 +1,139 @@
+"""Alerts speak of metrics that exist, and Prometheus understands them."""
+
+import copy
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from modelrollout.controller.telemetry import Telemetry
+
+ROOT = Path(__file__).parents[3]
+RULES = yaml.safe_load((ROOT / "manifests" / "prometheus" / "rules.yaml").read_text(encoding="utf-8"))["spec"]
+MONITORS = list(
+    yaml.safe_load_all((ROOT / "manifests" / "prometheus" / "podmonitors.yaml").read_text(encoding="utf-8"))
+)
+ALERTS = [rule for group in RULES["groups"] for rule in group["rules"]]
+
+
+def metrics():
+    """Names of our metrics as Prometheus stores them, with their labels."""
+    for family in Telemetry().registry.collect():
+        suffix = "_total" if family.type == "counter" else ""
+        yield f"{family.name}{suffix}"
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_an_alert_speaks_of_metrics_that_exist(alert):
+    named = re.findall(r"modelrollout_\w+", alert["expr"])
+    assert named or "envoy_" in alert["expr"]
+    assert set(named) <= set(metrics())
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_an_alert_says_how_bad_what_and_why(alert):
+    assert alert["labels"]["severity"] in ("critical", "warning")
+    assert alert["annotations"].keys() == {"summary", "description", "runbook"}
+
+
+def test_what_is_scraped_is_what_the_pods_have():
+    deployment = yaml.safe_load((ROOT / "manifests" / "base" / "deployment.yaml").read_text(encoding="utf-8"))
+    template = deployment["spec"]["template"]
+    operator, routers = (monitor["spec"] for monitor in MONITORS)
+    assert operator["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    ports = [port["name"] for port in template["spec"]["containers"][0]["ports"]]
+    assert operator["podMetricsEndpoints"][0]["port"] in ports
+    assert routers["selector"]["matchLabels"] == {"modelrollout.dev/component": "router"}
+
+
+STORY = {
+    "rule_files": ["rules.yaml"],
+    "evaluation_interval": "1m",
+    "tests": [
+        {
+            "interval": "1m",
+            "input_series": [
+                {"series": 'modelrollout_leader{pod="a"}', "values": "1x9 0x20 1x30"},
+                {"series": 'modelrollout_leader{pod="b"}', "values": "0x29 0x10 1x20"},
+                {"series": 'modelrollout_stalled{namespace="n",name="m",reason="InvalidSpec"}', "values": "_x39 1x20"},
+                {"series": 'modelrollout_reconciles_total{result="ok"}', "values": "0+100x60"},
+                {"series": 'modelrollout_reconciles_total{result="KubeError"}', "values": "0x20 0+10x40"},
+                {"series": 'modelrollout_reconciles_total{result="ConflictError"}', "values": "0+100x60"},
+                {"series": 'modelrollout_api_requests_total{method="GET",code="200"}', "values": "0+100x60"},
+                {
+                    "series": 'modelrollout_api_requests_total{method="POST",code="403"}',
+                    "values": "0x5 1x15 2x5 2+2x30",
+                },
+                {"series": 'modelrollout_polls_total{origin="prometheus",result="error"}', "values": "0x20 0+10x40"},
+                {"series": 'modelrollout_polls_total{origin="prometheus",result="ok"}', "values": "0+10x60"},
+                {
+                    "series": 'envoy_http_rds_update_rejected{envoy_http_conn_manager_prefix="ingress",namespace="n",pod="r"}',
+                    "values": "0x60",
+                },
+                {
+                    "series": 'envoy_http_rds_update_failure{envoy_http_conn_manager_prefix="ingress",namespace="n",pod="r"}',
+                    "values": "0x40 1x20",
+                },
+                {"series": 'envoy_cluster_manager_cds_update_rejected{namespace="n",pod="r"}', "values": "0x60"},
+                {"series": 'envoy_cluster_manager_cds_update_failure{namespace="n",pod="r"}', "values": "0x60"},
+            ],
+            "alert_rule_test": [
+                *({"eval_time": "9m", "alertname": alert["alert"], "exp_alerts": []} for alert in ALERTS),
+                {"eval_time": "15m", "alertname": "ModelRolloutNoLeader", "fires": {}},
+                {"eval_time": "50m", "alertname": "ModelRolloutSeveralLeaders", "fires": {}},
+                {"eval_time": "39m", "alertname": "ModelRolloutStalled", "exp_alerts": []},
+                {
+                    "eval_time": "50m",
+                    "alertname": "ModelRolloutStalled",
+                    "fires": {"namespace": "n", "name": "m", "reason": "InvalidSpec"},
+                },
+                {"eval_time": "50m", "alertname": "ModelRolloutPassesFail", "fires": {"result": "KubeError"}},
+                {"eval_time": "50m", "alertname": "ModelRolloutPollsFail", "fires": {"origin": "prometheus"}},
+                {
+                    "eval_time": "45m",
+                    "alertname": "ModelRolloutRouterRefusesRoute",
+                    "fires": {"namespace": "n", "pod": "r"},
+                },
+                {"eval_time": "50m", "alertname": "ModelRolloutApiServerFails", "exp_alerts": []},
+                {"eval_time": "22m", "alertname": "ModelRolloutForbidden", "exp_alerts": []},
+                {"eval_time": "50m", "alertname": "ModelRolloutForbidden", "fires": {}},
+            ],
+        }
+    ],
+}
+
+
+def promtool():
+    cached = sorted((Path.home() / ".cache" / "modelrollout" / "prometheus").glob("**/promtool"))
+    return shutil.which("promtool") or (str(cached[0]) if cached else None)
+
+
+@pytest.mark.skipif(promtool() is None, reason="no promtool on this machine (Debian package prometheus)")
+class TestPrometheus:
+    def test_understands_every_rule(self, tmp_path):
+        (tmp_path / "rules.yaml").write_text(yaml.safe_dump(RULES), encoding="utf-8")
+        done = subprocess.run(
+            [promtool(), "check", "rules", "rules.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def test_fires_when_it_should_and_only_then(self, tmp_path):
+        rules = copy.deepcopy(RULES)
+        for group in rules["groups"]:
+            for alert in group["rules"]:
+                # Their words are not what is tested here.
+                del alert["annotations"]
+        story = copy.deepcopy(STORY)
+        severity = {alert["alert"]: alert["labels"] for alert in ALERTS}
+        for expected in story["tests"][0]["alert_rule_test"]:
+            if "fires" in expected:
+                expected["exp_alerts"] = [{"exp_labels": {**expected.pop("fires"), **severity[expected["alertname"]]}}]
+        (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules), encoding="utf-8")
+        (tmp_path / "story.yaml").write_text(yaml.safe_dump(story), encoding="utf-8")
+        done = subprocess.run(
+            [promtool(), "test", "rules", "story.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
