@@ -14,11 +14,9 @@ from enum import StrEnum
 from modelrollout.errors import RolloutError
 from modelrollout.simulation.cluster import Cluster
 from modelrollout.simulation.faults import Fault
-from tests.sequences import scenarios
 from tests.sequences.ending import ending
-from tests.sequences.scenario import BEGINS, SCENARIOS, Scenario, approving
-
-assert scenarios
+from tests.sequences.scenario import BEGINS, Scenario, approving
+from tests.sequences.scenarios import SCENARIOS
 
 
 class Point(StrEnum):

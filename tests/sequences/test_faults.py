@@ -13,7 +13,8 @@ import pytest
 
 from modelrollout.simulation.cluster import Cluster
 from tests.sequences.faulting import Point, arm, judge, play, points, rehearse
-from tests.sequences.scenario import BEGINS, SCENARIOS, Scenario
+from tests.sequences.scenario import BEGINS, Scenario
+from tests.sequences.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = 8

@@ -5,13 +5,11 @@ from pathlib import Path
 import pytest
 
 from modelrollout.simulation.cluster import Cluster
-from tests.sequences import scenarios
 from tests.sequences.ending import ending, figures
-from tests.sequences.scenario import SCENARIOS, Scenario
+from tests.sequences.scenario import Scenario
+from tests.sequences.scenarios import SCENARIOS
 
 GOLDEN = Path(__file__).parent / "golden"
-
-assert scenarios
 
 
 @pytest.mark.parametrize("story", SCENARIOS.values(), ids=SCENARIOS)

@@ -12,6 +12,7 @@ from modelrollout.adapters.act import Refusal, carry_out, persist
 from modelrollout.adapters.children import Child
 from modelrollout.adapters.observe import Observer
 from modelrollout.adapters.protocols import Kube
+from modelrollout.controller.calm import Calm
 from modelrollout.controller.polling import Poller
 from modelrollout.controller.queue import Key
 from modelrollout.controller.telemetry import Telemetry
@@ -64,6 +65,7 @@ class Reconciler:
         self._clock = clock
         self._telemetry = telemetry
         self._refused: dict[Key, dict[Child, _Refused]] = {}
+        self._calm = Calm()
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Bring one ModelDeployment one step further; return when to look again although nothing happens.
@@ -86,7 +88,9 @@ class Reconciler:
         now = self._clock()
         plan = decide(seen, self._limits, now)
         plan, changed = self._without_refused(key, plan)
-        await persist(self._kube, plan, seen, self._count)
+        later = self._calm.until(key, seen.status, plan.status, now)
+        if later is None:
+            await persist(self._kube, plan, seen, self._count)
         # From here on the intent is a fact: what is told and polled follows from it even if a write fails.
         self._poller.want(key, wants(replace(seen, status=plan.status)), plan.status)
         self._telemetry.saw(key, plan.status)
@@ -96,13 +100,14 @@ class Reconciler:
             return self._remember(key, refusal, seen.generation, now)
         if changed:
             return now
-        return _earliest(plan.due, *(item.ask_at for item in self._refused.get(key, {}).values()))
+        return _earliest(plan.due, later, *(item.ask_at for item in self._refused.get(key, {}).values()))
 
     def _count(self, kind: str) -> None:
         self._telemetry.writes.labels(kind).inc()
 
     def _forget(self, key: Key) -> None:
         self._refused.pop(key, None)
+        self._calm.forget(key)
         self._poller.forget(key)
         self._observer.forget(key)
         self._telemetry.forget(key)

@@ -1,5 +1,7 @@
 """What people ask for: each request answered once, a stale one refused, an abort never overwritten by anything."""
 
+from datetime import datetime
+
 from modelrollout.domain.observation import RequestSeen
 from modelrollout.domain.stage import StageKind
 from modelrollout.domain.status import Request, RolloutState
@@ -72,7 +74,7 @@ def _refusal(context: Context, request: RequestSeen) -> str | None:
         case "retry":
             return _nothing_to_retry(context, request) or _refused_spec(context)
         case "rollback":
-            return _no_snapshot(context, request) or _refused_spec(context)
+            return _no_snapshot(context, request) or _outdated(context, request) or _refused_spec(context)
         case "pause" | "resume":
             return _another_attempt(context, request)
         case _:
@@ -92,6 +94,15 @@ def _no_snapshot(context: Context, request: RequestSeen) -> str | None:
     if request.revision in context.seen.snapshots:
         return None
     return f"There is no snapshot {workload(context.seen.name, request.revision)}. `history` lists the revisions."
+
+
+def _outdated(context: Context, request: RequestSeen) -> str | None:
+    """A rollback is about the spec of its time: when the status is lost, an old one must not turn against a newer spec."""
+    snapshot = context.seen.child("ControllerRevision", workload(context.seen.name, context.named.name))
+    created = snapshot["metadata"].get("creationTimestamp") if snapshot is not None else None
+    if created is None or request.at is None or datetime.fromisoformat(created) <= request.at:
+        return None
+    return "The spec has named another revision since. Ask again."
 
 
 def _refused_spec(context: Context) -> str | None:

@@ -11,6 +11,21 @@ from modelrollout.simulation.kubelet import Kubelet
 from modelrollout.simulation.store import Change, Object, Store, place_of
 from modelrollout.simulation.traffic import Traffic
 
+INVARIANTS = frozenset(
+    {
+        "WeightsSumTo100",
+        "RouteNamesItsClusters",
+        "ShadowNeverAnswers",
+        "SerialGrows",
+        "ClusterBeforeRoute",
+        "RouteBeforeCluster",
+        "ReadyBeforeWeight",
+        "WholeBeforeAll",
+        "CapacityStays",
+    }
+)
+"""Names that the engine gives to plans which it refused: as a reason in the status they tell of a mistake in its rules."""
+
 
 class Witness:
     """Notes what was broken.
@@ -61,6 +76,10 @@ class Witness:
 
     def _status(self, stored: Object, before: Object) -> None:
         was, now = before.get("status", {}).get("route"), stored.get("status", {}).get("route")
+        rollout = stored.get("status", {}).get("rollout") or {}
+        reasons = {item["reason"] for item in stored.get("status", {}).get("conditions", ())}
+        for reason in sorted(INVARIANTS & {*reasons, rollout.get("cause", {}).get("reason")}):
+            self._broken.append(f"a plan was refused: {reason}")
         self._forgot |= bool(before.get("status")) and not stored.get("status")
         if was and now and now["serial"] < was["serial"]:
             self._broken.append(f"the status asks for route {now['serial']} after {was['serial']}")

@@ -312,8 +312,12 @@ async def test_a_watch_that_has_gone_silent_makes_it_unhealthy(server, settings,
             return (await running.get("/healthz"))[0] == 503
 
         await running.until(unhealthy)
+
         # The list that found it out has also had the object looked at.
-        assert any(each["spec"]["replicas"] == 4 for each in server.store.every("Deployment"))
+        async def scaled():
+            return any(each["spec"]["replicas"] == 4 for each in server.store.every("Deployment"))
+
+        await running.until(scaled)
 
 
 async def test_an_unreachable_port_is_an_error_and_no_traceback(server, settings, capsys):

@@ -250,6 +250,7 @@ def test_the_first_write_for_a_new_revision_is_not_ready_any_more() -> None:
     assert world.condition("Ready") is not None
     assert world.condition("Ready")[0] == "False"  # type: ignore[index]
     assert world.status.observed_generation == world.generation
+    assert (world.status.candidate, world.status.weight) == (world.name(2), 0)
 
 
 def test_a_change_that_leaves_nothing_to_do_is_current_at_the_first_write() -> None:

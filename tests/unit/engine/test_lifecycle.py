@@ -46,6 +46,27 @@ def test_a_first_revision_that_never_starts_is_stalled_and_deleted_by_nobody() -
     assert world.size(1) == 4
 
 
+def test_a_first_revision_is_looked_at_again_when_its_deadline_is_over() -> None:
+    world = World()
+    world.ready[world.name(1)] = 0
+    plan = world.settle()
+    assert world.rollout.waiting_since is not None
+    assert plan.due == world.rollout.waiting_since + timedelta(minutes=10)
+
+
+def test_a_first_revision_that_is_paused_is_not_overdue() -> None:
+    world = World(spec_of(paused=True))
+    world.ready[world.name(1)] = 0
+    world.wait(1000)
+    assert world.condition("Stalled") is None
+    assert world.condition("Reconciling") == ("True", "Paused")
+    world.apply(paused=False)
+    world.wait(599)
+    assert world.condition("Stalled") is None
+    world.wait(5)
+    assert world.condition("Stalled") == ("True", "ProgressDeadlineExceeded")
+
+
 def test_a_new_spec_replaces_a_first_revision_that_never_started() -> None:
     world = World()
     world.ready[world.name(1)] = 0
@@ -722,7 +743,8 @@ def test_leftovers_of_a_dead_namesake_are_waited_for() -> None:
     assert key not in world.children
     assert "still being removed" in world.status.message
     world.leftovers = frozenset()
-    world.install()
+    world.wait(5)
+    assert world.status.stable == world.name(1)
 
 
 def test_an_object_that_the_api_server_refuses_stalls_in_its_words(world: World) -> None:

@@ -92,6 +92,23 @@ def test_what_was_measured_on_the_way_is_forgotten_at_the_new_weight() -> None:
     assert [gate.verdict for gate in world.rollout.gates] == ["Undecided"]
 
 
+def test_a_row_of_failures_does_not_reach_over_a_change_of_weight() -> None:
+    world = judging(analysis=analysis({**ERRORS, "threshold": {"max": 0.02, "failures": 3}}))
+    world.values["errors"] = 0.0
+    world.ready[world.name(2)] = 1
+    world.wait(60)
+    world.values["errors"] = 0.5
+    world.step()
+    world.step()
+    assert [gate.failures for gate in world.rollout.gates] == [2]
+    world.ready.clear()
+    world.values.clear()
+    world.settle()
+    world.values["errors"] = 0.5
+    world.step()
+    assert (world.weight(2), [gate.failures for gate in world.rollout.gates]) == (50, [1])
+
+
 def test_the_bake_is_judged_and_a_failure_brings_everything_home() -> None:
     world = judging(canary(25, bake="10m"))
     world.values["errors"] = 0.0
@@ -232,6 +249,17 @@ def test_live_values_are_written_seldom_and_verdicts_at_once() -> None:
     world.values["errors"] = State.NO_TRAFFIC
     world.step()
     assert world.rollout.gates[0].state == "NoTraffic"
+
+
+def test_copies_are_counted_while_live_values_are_written() -> None:
+    world = judging({"shadow": {"hold": "1h"}})
+    mirror = f"{world.name(2)}-mirror"
+    for number in range(1, 5):
+        world.values["errors"] = number / 1000
+        world.mirrored[mirror] = number * 10
+        world.now += timedelta(seconds=31)
+        world.step()
+        assert (world.rollout.mirrored, world.rollout.gates[0].value) == (number * 20, number / 1000)
 
 
 def test_numbers_of_another_stage_judge_nothing() -> None:

@@ -55,6 +55,25 @@ def test_a_cluster_is_forgotten_after_the_route_has_left_it_and_its_requests_are
     assert asks(world) == [({"v2": 100}, "v2")]
 
 
+def test_the_way_home_stays_known_until_the_roles_have_changed() -> None:
+    world = rolling(canary(50, bake="1h"))
+    world.wait(120)
+    assert world.weight(2) == 100
+    assert world.status.route is not None
+    assert set(world.status.route.clusters) == {world.name(1), world.name(2)}
+
+
+def test_a_router_that_does_not_resolve_the_pods_gets_no_weight_for_them() -> None:
+    world = rolling()
+    world.blind = {"router-1"}
+    world.wait(30)
+    assert world.weight(2) == 0
+    assert f"router router-1 resolves 0 of 1 Ready pods of {world.name(2)}" in world.status.message
+    world.blind = set()
+    world.wait(1)
+    assert world.weight(2) == 25
+
+
 def test_the_cluster_of_copies_goes_when_the_copies_are_over() -> None:
     world = rolling({"blueGreen": {"shadow": {"hold": "1m"}, "hold": "1h"}})
     assert asks(world) == [({"v1": 100}, "v1 v2*"), ({"v1": 100, "v2*": 100}, "v1 v2*")]
