@@ -86,7 +86,7 @@ def _store() -> AbstractContextManager[None]:
 def _build(name: str) -> Image:
     if name not in NAMES:
         raise ClusterError(f"no image {name!r} in this project; there are: {', '.join(NAMES)}")
-    context = _prometheus() if name == "prometheus" else REPOSITORY
+    context = prometheus() if name == "prometheus" else REPOSITORY
     text = (REPOSITORY / "Dockerfile").read_text()
     recipe = dockerfile.recipe(text, name)
     archive = _archive(name, _key(context, recipe))
@@ -172,9 +172,9 @@ def _id(archive: Path) -> str:
         return f"sha256:{json.load(manifest)[0]['Config'].removesuffix('.json')}"
 
 
-def _prometheus() -> Path:
-    """Return a directory that holds Debian's Prometheus; the package is unpacked and not installed."""
-    directory = cache() / "prometheus"
+def prometheus() -> Path:
+    """Return a directory that holds Debian's `prometheus` and `promtool`; the package is unpacked and not installed."""
+    directory = cache() / "prometheus-programs"
     if directory.exists():
         return directory
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -192,7 +192,8 @@ def _prometheus() -> Path:
         call(["dpkg-deb", "--extract", package, Path(scratch) / "unpacked"])
         wanted = Path(scratch) / "wanted"
         wanted.mkdir()
-        (Path(scratch) / "unpacked/usr/bin/prometheus").rename(wanted / "prometheus")
+        for program in ("prometheus", "promtool"):
+            (Path(scratch) / "unpacked/usr/bin" / program).rename(wanted / program)
         # Whoever sees the final name sees a complete directory.
         wanted.rename(directory)
     return directory

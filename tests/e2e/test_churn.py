@@ -31,7 +31,7 @@ def test_router_pods_are_deleted_and_rolled(scenario):
 
 
 def test_model_pods_with_weight_are_deleted_and_scaled(scenario):
-    first, second = _half_way(scenario)
+    first, second = _half_way(scenario, replicas=4)
     with scenario.traffic(240) as traffic:
         for revision in (first, second):
             pods = {pod["metadata"]["name"] for pod in scenario.models(revision)}
@@ -42,11 +42,11 @@ def test_model_pods_with_weight_are_deleted_and_scaled(scenario):
                     pod["metadata"]["name"] not in pods and _ready(pod) for pod in scenario.models(revision)
                 ),
             )
-        scenario.kubectl("scale", "modeldeployment", scenario.name, "--replicas=3")
-        scenario.until("three of stable", lambda: sum(map(_ready, scenario.models(first))) == 3)
-        scenario.kubectl("scale", "modeldeployment", scenario.name, "--replicas=1")
-        scenario.until("one of the candidate", lambda: len(scenario.models(second)) == 1)
-        assert len(scenario.models(first)) == 3, "the way home stays whole while a rollout runs"
+        scenario.kubectl("scale", "modeldeployment", scenario.name, "--replicas=5")
+        scenario.until("five of stable", lambda: sum(map(_ready, scenario.models(first))) == 5)
+        scenario.kubectl("scale", "modeldeployment", scenario.name, "--replicas=2")
+        scenario.until("two of the candidate", lambda: len(scenario.models(second)) == 2)
+        assert len(scenario.models(first)) == 5, "the way home stays whole while a rollout runs"
         assert scenario.request("promote")["accepted"]
         scenario.stable()
         scenario.gone(first)
@@ -60,6 +60,7 @@ def test_a_router_that_is_killed_loses_only_what_it_had_in_flight(scenario):
     _half_way(scenario)
     with scenario.traffic(240) as traffic:
         kill_pod(scenario.cluster, scenario.routers()[0], "envoy")
+        scenario.until("the kubelet has seen it", lambda: any(map(_restarted, scenario.routers())))
         scenario.until("it is back", lambda: all(map(_ready, scenario.routers())))
         scenario.expect("verified", lambda status: status["routeVerified"])
         report = traffic.stop()
@@ -73,6 +74,10 @@ def _ready(pod):
     if "deletionTimestamp" in pod["metadata"]:
         return False
     return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", []))
+
+
+def _restarted(pod):
+    return any(each["restartCount"] for each in pod["status"].get("containerStatuses", []))
 
 
 def _fresh(scenario, before):

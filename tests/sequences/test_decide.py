@@ -12,7 +12,7 @@ from modelrollout.engine.decide import decide
 from modelrollout.simulation.cluster import Cluster
 from tests.sequences.scenarios import SCENARIOS
 
-STORIES = ("canary_with_everything", "retried", "direct_blue_green", "invalid_edit", "shadow", "superseded", "scaled")
+STORIES = ("canary_with_everything", "retried", "direct_blue_green", "invalid_edit")
 
 
 @pytest.mark.parametrize("name", STORIES)

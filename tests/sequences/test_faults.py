@@ -17,7 +17,7 @@ from tests.sequences.scenario import BEGINS, Scenario
 from tests.sequences.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
-SAMPLE = 8
+SAMPLE = 6
 SEED = 20260101
 
 

@@ -93,7 +93,7 @@ class Client:
         await asyncio.gather(*(self._refill() for _ in range(self.load.connections)))
         due, number = loop.time(), 0
         # By what is due and not by a timer: a machine that is busy for a moment must not make the load smaller.
-        end = due + (float("inf") if duration is None else duration)
+        end = due + (float("inf") if duration is None else duration - 0.5 / self.load.rate)
         while not self._stop.is_set() and due < end:
             number += 1
             self._spawn(number)

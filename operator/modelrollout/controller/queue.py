@@ -93,12 +93,6 @@ class KeyedQueue:
         elif due is not None:
             self.wake_at(key, due)
 
-    def forget(self, key: Key) -> None:
-        """Drop a key that is gone; a wake that came in between stays."""
-        self._failures.pop(key, None)
-        if key not in self._ready and key not in self._again:
-            self._due.pop(key, None)
-
     @property
     def next_due(self) -> datetime | None:
         """The earliest due time."""

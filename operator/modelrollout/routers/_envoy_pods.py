@@ -1,6 +1,6 @@
 """The router's Deployment: Envoy pods that lose no request when they start, roll or leave.
 
-Nothing here may depend on the route: a change of weight must never restart a router.
+Nothing here depends on the route: a change of weight never restarts a router.
 """
 
 import json
@@ -14,6 +14,7 @@ from modelrollout.routers._base import Setup
 from modelrollout.routers._envoy_bootstrap import (
     DIRECTORY,
     HTTP_PORT,
+    LEAST_DRAIN,
     PROBE_HEADER,
     PROBE_PATH,
     PROBE_VALUE,
@@ -23,9 +24,9 @@ from modelrollout.routers._envoy_bootstrap import (
 
 WORKERS = 2
 """Threads. Left to itself Envoy starts one for each core of the node."""
-LONGEST_DRAIN = timedelta(hours=1)
-"""A pod that leaves goes as soon as nothing is in flight. This only bounds it: a longer request is cut. No revision's own
-timeout decides it, because a revision with another timeout would then roll the routers in the middle of its rollout."""
+USUAL_DRAIN = timedelta(seconds=65)
+"""A pod that leaves goes as soon as nothing is in flight; this bounds it. Only requests that may take more than a minute make it
+longer: so a candidate with another timeout rarely rolls the routers, and nobody who deletes a namespace waits for an hour."""
 _AFTER_DRAIN = timedelta(seconds=10)
 """Between the end of the drain and SIGKILL."""
 
@@ -34,7 +35,7 @@ def router_deployment(setup: Setup, replicas: int) -> dict[str, Any]:
     """Return the Deployment of the router's pods.
 
     Args:
-        setup: names, owner and image.
+        setup: names, owner and image; requests of its revisions that may take very long make the drain longer.
         replicas: number of pods.
     """
     name, labels = router(setup.name), router_labels(setup.name)
@@ -53,6 +54,11 @@ def router_deployment(setup: Setup, replicas: int) -> dict[str, Any]:
     }
 
 
+def _drain(setup: Setup) -> timedelta:
+    longest = max((revision.timeout for revision in setup.revisions.values()), default=setup.limits.timeout)
+    return max(USUAL_DRAIN, longest + LEAST_DRAIN)
+
+
 def _pod(setup: Setup, name: str, labels: dict[str, str]) -> dict[str, Any]:
     return {
         "automountServiceAccountToken": False,
@@ -63,7 +69,7 @@ def _pod(setup: Setup, name: str, labels: dict[str, str]) -> dict[str, Any]:
             "runAsGroup": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "terminationGracePeriodSeconds": math.ceil((LONGEST_DRAIN + _AFTER_DRAIN) / timedelta(seconds=1)),
+        "terminationGracePeriodSeconds": math.ceil((_drain(setup) + _AFTER_DRAIN) / timedelta(seconds=1)),
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
@@ -78,7 +84,7 @@ def _pod(setup: Setup, name: str, labels: dict[str, str]) -> dict[str, Any]:
 
 
 def _envoy(setup: Setup) -> dict[str, Any]:
-    config = json.dumps(bootstrap(LONGEST_DRAIN), sort_keys=True, separators=(",", ":"))
+    config = json.dumps(bootstrap(_drain(setup)), sort_keys=True, separators=(",", ":"))
     probe = {"name": PROBE_HEADER, "value": PROBE_VALUE}
     return {
         "name": "envoy",

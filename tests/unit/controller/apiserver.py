@@ -76,7 +76,7 @@ class Frontend:
         await self._ended.wait()
         await runner.cleanup()
         # Connections that were closed just now end in the next turns of the loop.
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
 
     @property
     def writes(self) -> list[tuple[str, str]]:

@@ -90,7 +90,8 @@ def _get(url):
         with urllib.request.urlopen(url, timeout=5) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        with error:
+            return error.code, error.read().decode()
     except OSError:
         return 0, ""
 
@@ -104,6 +105,8 @@ async def operator(settings):
     finally:
         if not task.done():
             await running.terminate()
+        # Connections that were closed just now end in the next turns of the loop.
+        await asyncio.sleep(0.01)
 
 
 async def quiet(running, server):
