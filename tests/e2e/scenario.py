@@ -39,6 +39,15 @@ PATHS = {
     "modeldeployments": MDEP,
     "leases": "/apis/coordination.k8s.io/v1",
 }
+_CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], 80), 1)"
+_POST = """
+import http.client, json, sys
+address, path, headers = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+connection = http.client.HTTPConnection(address, timeout=10)
+connection.request("POST", path, sys.stdin.buffer.read(), headers)
+answer = connection.getresponse()
+print(json.dumps([answer.status, sorted(answer.getheaders()), answer.read().decode()]))
+"""
 ERRORS = {"name": "errors", "router": {"signal": "errorRate"}, "threshold": {"max": 0.05, "minRequests": 20}}
 
 
@@ -274,6 +283,11 @@ class Scenario:
     ) -> Iterator["Traffic"]:
         """Run the open-loop client inside the cluster's network against the client Service for the length of a block."""
         address = host or self.service_address()
+        # A Service answers a moment after its pods are Ready: when the node's rules for it are there.
+        self.until(
+            "the Service answers",
+            lambda: self.cluster.run([sys.executable, "-c", _CONNECT, address], capture_output=True).returncode == 0,
+        )
         out = self.scratch / f"{uuid4().hex[:6]}.jsonl"
         command = [sys.executable, "-m", "tests.traffic.client", address, "80", "--rate", str(rate)]
         command += ["--connections", str(connections), "--long-every", str(long_every), "--out", str(out), *extra]
@@ -284,6 +298,14 @@ class Scenario:
             yield running
         finally:
             running.stop()
+
+    def post(self, body: bytes, **headers: str) -> tuple[int, list[list[str]], str]:
+        """Send one request through the client Service; return status, headers and body of the answer."""
+        sent = {"content-type": "application/json", **{name.replace("_", "-"): text for name, text in headers.items()}}
+        words = [sys.executable, "-c", _POST, self.service_address(), "/v2/models/m/infer", json.dumps(sent)]
+        done = self.cluster.run(words, input=body, capture_output=True, check=True)
+        status, found, text = json.loads(done.stdout)
+        return status, found, text
 
     def service_address(self) -> str:
         """Return the address of the client Service."""

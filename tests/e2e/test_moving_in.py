@@ -50,4 +50,4 @@ def _endpoints(scenario):
 
 
 def _routers(scenario):
-    return {pod["status"]["podIP"] for pod in scenario.routers()}
+    return {pod["status"].get("podIP") for pod in scenario.routers()}

@@ -94,7 +94,7 @@ def test_a_prometheus_that_hangs_does_not_delay_an_abort(beside):
 
 
 def _processes(scenario):
-    (pod,) = scenario.cluster.get("pods", *PLACE)["items"]
+    (pod,) = scenario.cluster.get("pods", *PLACE, "-l", "app=prometheus")["items"]
     identity = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
     found = []
     for procs in cgroups.tree(scenario.cluster.paths.cgroup).rglob(f"*{identity}*/cgroup.procs"):
