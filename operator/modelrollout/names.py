@@ -29,7 +29,6 @@ ANNOTATION_ABORT = f"{GROUP}/abort"
 ANNOTATION_NUDGE = f"{GROUP}/route"
 ANNOTATION_APPLIED = f"{GROUP}/applied"
 
-PREVIEW_HEADER = "x-model-version"
 PREVIEW_VALUE = "candidate"
 
 

@@ -1,7 +1,6 @@
 """Facts: what the data plane and the pods say, against what was asked of them. Every function returns why it is not so."""
 
 from modelrollout.domain.capability import Capability
-from modelrollout.domain.observation import PodSeen
 from modelrollout.domain.route import RouteAsk
 from modelrollout.engine.context import Context
 from modelrollout.engine.setup import router_setup
@@ -56,8 +55,3 @@ def in_flight(context: Context, cluster: str) -> int:
 def can_be_drained(context: Context) -> bool:
     """Return whether the routers tell requests in flight at all; otherwise only the deadline ends a drain."""
     return Capability.VERIFY in context.router.capabilities
-
-
-def pods_of(context: Context, revision: str) -> tuple[PodSeen, ...]:
-    """Return the pods of a revision that are not on their way out."""
-    return tuple(pod for pod in context.seen.pods if pod.revision == revision and not pod.terminating)

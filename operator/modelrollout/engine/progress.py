@@ -38,14 +38,10 @@ def stop_clocks(context: Context) -> Context:
     since = rollout.paused_at
     if since is None:
         return context
-
-    def moved(clock: datetime | None) -> datetime | None:
-        # One that was started during the pause has stood still only since then.
-        return clock + (context.now - max(since, clock)) if clock else None
-
-    return context.with_rollout(
-        paused_at=None, verified_at=moved(rollout.verified_at), waiting_since=moved(rollout.waiting_since)
+    verified_at, waiting_since = (
+        _moved(each, since, context.now) for each in (rollout.verified_at, rollout.waiting_since)
     )
+    return context.with_rollout(paused_at=None, verified_at=verified_at, waiting_since=waiting_since)
 
 
 def _moved(clock: datetime | None, paused_at: datetime, now: datetime) -> datetime | None:
