@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench import idle, overhead, rollout
+from tests.bench import direct, idle, overhead, rollout
 from tests.e2e.conftest import install
 from tests.e2e.scenario import Scenario, forget
 
@@ -16,7 +16,7 @@ def main() -> None:
     """Measure and print; also write build/bench.md."""
     cluster = install(os.environ.get("MODELROLLOUT_TEST_CLUSTER", "modelrollout"))
     rows: list[tuple[str, str]] = []
-    for part in (rollout, overhead):
+    for part in (rollout, overhead, direct):
         namespace = f"bench-{part.__name__.rpartition('.')[2]}-{os.getpid() % 10000}"
         cluster.kubectl("create", "namespace", namespace)
         with tempfile.TemporaryDirectory() as scratch:

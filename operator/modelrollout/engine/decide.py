@@ -8,7 +8,7 @@ same writes again.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from modelrollout.api.validate import parse_spec
 from modelrollout.domain.observation import Limits, Observation
@@ -31,6 +31,8 @@ from modelrollout.engine.target import wanted_route
 from modelrollout.errors import RenderError
 from modelrollout.names import mirror_cluster, workload
 
+FOREIGN = timedelta(seconds=30)
+"""How often somebody else's object with one of our names is looked at."""
 RULES = (obey_abort, answer, follow_spec, follow_edits)
 """What should become of the rollout, in order of precedence."""
 JUDGING = (obey_abort, stop_clocks, judge, obey_verdict, retreat, count_mirrored)
@@ -222,4 +224,7 @@ def _due(context: Context, waiting: Waiting | None, step: Shift | None) -> datet
     if rollout is not None and stage is not None and stage.mirror and rollout.verified_at is not None:
         # Copies are counted by the routers, which wakes nobody.
         moments.append((rollout.gates_at or context.now) + context.limits.gate_interval)
+    if context.seen.foreign:
+        # An object that is not ours is not watched: that it is gone wakes nobody.
+        moments.append(context.now + FOREIGN)
     return min((moment for moment in moments if moment is not None and moment > context.now), default=None)
