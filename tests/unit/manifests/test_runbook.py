@@ -28,7 +28,7 @@ def reasons():
             match node:
                 case ast.Call(func=ast.Name(id=name), args=args) if name in SAY_A_REASON:
                     yield from (word for arg in args for word in words(arg))
-                case ast.Assign(targets=[ast.Name(id="reason")], value=value):
+                case ast.Assign(targets=[ast.Name(id="reason" | "OVERDUE")], value=value):
                     yield from words(value)
                 case ast.Return(value=ast.Tuple(elts=[first, _])):
                     yield from words(first)
@@ -49,8 +49,10 @@ def words(node):
             yield each.value
 
 
+EVENTS = frozenset({"CandidateNotReady"})
+"""Told as an Event alone, and worth a page."""
 # A verdict is the reason of AnalysisPassed.
-REASONS = sorted({*reasons(), "Undecided"} - VALUES - FINE)
+REASONS = sorted({*reasons(), "Undecided", *EVENTS} - VALUES - FINE)
 
 
 def test_the_engine_is_read():
