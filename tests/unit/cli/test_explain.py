@@ -79,7 +79,7 @@ def test_direct_traffic_says_what_it_cannot_promise():
     plan = explained(strategy=direct, analysis=None, traffic={"direct": {}})
     assert [stage.candidate_pods for stage in plan.stages] == [1, 4, 4]
     said = text(plan)
-    for words in ("a weight of connections", "5 to 33", "connection: close", "TrafficVerified stays Unknown"):
+    for words in ("a weight of connections", "six rollouts", "connection: close", "TrafficVerified stays Unknown"):
         assert words in said
     assert "router pods" not in said
 
