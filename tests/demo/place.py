@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import subprocess
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.cluster.api import ensure_up
+from tests.cluster.api import Cluster, ensure_up
 from tests.cluster.project import ensure_images, tag
 from tests.cluster.shell import say
 
@@ -39,6 +41,8 @@ class Place:
     """By name: where the cluster finds the project's images."""
     drain: str
     """How long a pod must answer on after it was deleted: longer than the cluster's DNS answers live."""
+    reach: Callable[[str], AbstractContextManager[str]] | None = None
+    """Gives an address of the cluster a port on 127.0.0.1 of this machine; None where that is the cluster's own affair."""
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002  # as the test cluster calls it
         """Run kubectl and return what it printed."""
@@ -81,6 +85,7 @@ def test_cluster() -> Place:
         environment=cluster.environment(),
         images={name: tag(name) for name in IMAGES},
         drain="3s",
+        reach=partial(_reach, cluster),
     )
     place.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "tests/e2e/manifests"))
     if tag("operator") in loaded:
@@ -88,6 +93,12 @@ def test_cluster() -> Place:
         place.kubectl("-n", SYSTEM, "rollout", "restart", OPERATOR)
     place.kubectl("-n", SYSTEM, "rollout", "status", OPERATOR, "--timeout=120s")
     return place
+
+
+@contextmanager
+def _reach(cluster: Cluster, target: str) -> Iterator[str]:
+    with cluster.forward({"service": target}) as forward:
+        yield forward.addresses["service"]
 
 
 def current(registry: str | None) -> Place:

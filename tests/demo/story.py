@@ -20,6 +20,7 @@ from tests.demo.objects import (
     NAME,
     NAMESPACE,
     OURS,
+    PATH,
     PLAIN_NAMESPACE,
     labelled,
     model_deployment,
@@ -71,11 +72,19 @@ class Story:
         self._watch = Watch(self._place, NAMESPACE, self._show.changed)
         self._stack.callback(self._watch.kill)
         self._watch.until("the installation of v1", lambda view: view.ready, LIMIT)
+        self._invite()
         self._clients.append(self._client(NAMESPACE, plainly=False))
         self._show.say("the client starts: digits that no model has seen")
         # Beside it, for later: MLServer needs its time to start.
         self._apply_plain(BETTER)
         self._pause(5)
+
+    def _invite(self) -> None:
+        """Let people on this machine ask the model themselves while the story is told."""
+        if self._place.reach is not None:
+            address = self._kubectl("get", "service", NAME, "-o", "jsonpath={.spec.clusterIP}")
+            here = self._stack.enter_context(self._place.reach(f"{address}:80"))
+            self._show.begin(f"1/4  v1 answers; ask it yourself: curl http://{here}{PATH}")
 
     def _promote(self) -> None:
         self._show.begin("2/4  v2, a better model: shadow, then canary")
