@@ -7,7 +7,7 @@ BIN := .venv/bin
 REGISTRY ?=
 CLUSTER ?= test
 
-.PHONY: help setup lock generate check lint unit test e2e demo bench images cluster-up cluster-down clean
+.PHONY: help setup lock generate check lint unit test e2e demo bench bench-verdicts images cluster-up cluster-down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | column -t -s "$$(printf '\t')"
@@ -41,6 +41,7 @@ check: lint unit ## What every commit passes
 
 test: check ## Everything: all fault points, the test cluster, end to end on real components
 	$(BIN)/pytest -q -n 2 tests/sequences --all-faults
+	$(BIN)/pytest -q -n 2 tests/verdicts
 	$(BIN)/pytest -q tests/cluster
 	$(BIN)/pytest -q tests/e2e
 
@@ -52,6 +53,9 @@ demo: setup ## Watch real models being rolled out (CLUSTER=current REGISTRY=…:
 
 bench: setup ## Measure what the documents claim, as a table
 	$(BIN)/python -m tests.bench
+
+bench-verdicts: setup ## Measure how often verdicts are right, ours beside others' (resumable)
+	$(BIN)/python -m tests.verdicts
 
 images: setup ## Build the images; with REGISTRY=… also push them there
 	$(BIN)/python -m tests.cluster images $(if $(REGISTRY),--registry $(REGISTRY))

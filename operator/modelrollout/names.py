@@ -23,6 +23,7 @@ LABEL_REVISION = f"{GROUP}/revision"
 LABEL_COMPONENT = f"{GROUP}/component"
 COMPONENT_MODEL = "model"
 COMPONENT_ROUTER = "router"
+COMPONENT_REPORT = "report"
 
 ANNOTATION_REQUEST = f"{GROUP}/request"
 ANNOTATION_ABORT = f"{GROUP}/abort"
@@ -46,6 +47,16 @@ def workload(name: str, revision: str) -> str:
 def router(name: str) -> str:
     """Return the name of the router's Deployment, ConfigMap and PodDisruptionBudget."""
     return f"{name}-router"
+
+
+def evidence(name: str) -> str:
+    """Return the name of the ConfigMap that keeps the evidence of the running rollout."""
+    return f"{name}-evidence"
+
+
+def report(name: str, revision: str, attempt: int) -> str:
+    """Return the name of the ConfigMap that keeps the report of a finished attempt."""
+    return f"{name}-report-{revision}-{attempt}"
 
 
 def candidate_service(name: str) -> str:

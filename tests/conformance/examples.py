@@ -13,38 +13,58 @@ from pydantic.fields import FieldInfo
 
 from modelrollout.schema import ApiModel, format_duration
 
-MOST = 12
-"""Examples of one model: enough for every field and every pair of what excludes each other."""
+MOST = 16
+"""Examples of one model, shared by the kinds that it has; each kind has two at least."""
 
 
 def examples(model: type[ApiModel]) -> list[dict[str, Any]]:
-    """Return valid configs as a person writes them: each subset of the optional fields that the model accepts."""
-    fields = {field.alias or name: (field, _values(field)) for name, field in model.model_fields.items()}
-    required = [name for name, (field, _) in fields.items() if field.is_required()]
-    optional = [name for name in fields if name not in required]
+    """Return valid configs as a person writes them: every field in one of them at least, and what excludes others too."""
+    values = {field.alias or name: _values(field) for name, field in model.model_fields.items()}
+    kinds = list(_kinds(model, values))
+    each = max(2, MOST // (len(kinds) or 1))
+    turns = itertools.zip_longest(*(itertools.islice(_configs(model, values, kind), each) for kind in kinds))
     found: list[dict[str, Any]] = []
-    # All of them, and none of them, come first: they show the most.
-    sizes = [len(optional), 0, *range(1, len(optional))]
-    for subset in itertools.chain.from_iterable(
-        itertools.combinations(optional, size) for size in dict.fromkeys(sizes)
-    ):
-        chosen = [*required, *subset]
-        for row in _rows([fields[name][1] for name in chosen]):
-            config = dict(zip(chosen, row, strict=True))
-            if config not in found and _valid(model, config):
-                found.append(config)
-                if len(found) == MOST:
-                    return found
+    found += (config for turn in turns for config in turn if config is not None and config not in found)
+    for kind in _subsets(model, values):
+        room = max(0, MOST - len(found))
+        found += itertools.islice((config for config in _configs(model, values, kind) if config not in found), room)
     return found
 
 
+def _kinds(model: type[ApiModel], values: dict[str, list[Any]]) -> Iterator[tuple[str, ...]]:
+    """Yield as many fields as go together, what excludes some of these with what goes with it, and the required ones alone."""
+    seen: set[str] = set()
+    *subsets, least = _subsets(model, values)
+    for kind in subsets:
+        if not seen.issuperset(kind) and next(_configs(model, values, kind), None) is not None:
+            seen |= {*kind}
+            yield kind
+    if next(_configs(model, values, least), None) is not None:
+        yield least
+
+
+def _subsets(model: type[ApiModel], values: dict[str, list[Any]]) -> Iterator[tuple[str, ...]]:
+    """Yield the required fields with every subset of the others, the largest ones first."""
+    required = [field.alias or name for name, field in model.model_fields.items() if field.is_required()]
+    optional = [name for name in values if name not in required]
+    for size in range(len(optional), -1, -1):
+        for subset in itertools.combinations(optional, size):
+            yield *required, *subset
+
+
+def _configs(model: type[ApiModel], values: dict[str, list[Any]], kind: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    configs = (dict(zip(kind, row, strict=True)) for row in _rows([values[name] for name in kind]))
+    return (config for config in configs if _valid(model, config))
+
+
 def _rows(columns: list[list[Any]]) -> Iterator[tuple[Any, ...]]:
-    """Vary one column at a time."""
+    """Vary one column at a time, each of them once before any of them again."""
     firsts = [column[0] for column in columns]
     yield tuple(firsts)
-    for index, column in enumerate(columns):
-        for value in column[1:]:
-            yield (*firsts[:index], value, *firsts[index + 1 :])
+    for turn in range(1, max(map(len, columns), default=0)):
+        for index, column in enumerate(columns):
+            if turn < len(column):
+                yield (*firsts[:index], column[turn], *firsts[index + 1 :])
 
 
 def _valid(model: type[ApiModel], config: dict[str, Any]) -> bool:
@@ -56,6 +76,9 @@ def _valid(model: type[ApiModel], config: dict[str, Any]) -> bool:
 
 
 def _values(field: FieldInfo) -> list[Any]:
+    said = field.json_schema_extra
+    if isinstance(said, dict) and isinstance(said.get("enum"), list):
+        return list(said["enum"])  # type: ignore[arg-type]
     return _of(field.annotation, list(field.metadata))
 
 
@@ -76,7 +99,9 @@ def _of(annotation: Any, metadata: list[Any]) -> list[Any]:
 
 
 def _lists(values: list[Any]) -> list[Any]:
-    return [[value] for value in values] + [[one, two] for one, two in itertools.permutations(values[:6], 2)]
+    """Return lists of one and of two items in turn."""
+    ones, twos = [[value] for value in values], [[*pair] for pair in itertools.permutations(values[:6], 2)]
+    return [item for pair in itertools.zip_longest(ones, twos) for item in pair if item is not None]
 
 
 def _of_class(kind: type, metadata: list[Any]) -> list[Any]:

@@ -1,6 +1,7 @@
 """What holds for every source: garbage is an error, no data is never a number, and a number is never made up."""
 
 import math
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ import pytest
 from modelrollout.api.modeldeployment import ROUTERS, SOURCES
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.reading import Sample, State
+from modelrollout.domain.tally import Histogram, Mean, Rate, Shares
 from modelrollout.errors import SourceError
-from modelrollout.sources._base import Origin, Scope
+from modelrollout.sources._base import Fetch, Origin, Scope
 from tests.conformance.plugins import with_configs
 
 CONFIGS = with_configs(SOURCES)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SCOPE = Scope("ml", "digits", "candidate", "candidate", "stable", ("digits-candidate-0",))
+SCOPE = Scope("ml", "digits", "candidate", "candidate", "stable", ("digits-candidate-0",), ("digits-stable-0",))
 RECORDED = (Path(__file__).parents[1] / "data" / "exposition" / "envoy-1.40.txt").read_text()
 """Of a real Envoy: 41 requests at stable, 19 at the candidate, 5 failed at each."""
 
@@ -26,10 +28,23 @@ def vector(*values: str) -> dict[str, Any]:
     return {"status": "success", "data": {"resultType": "vector", "result": result}}
 
 
-GOOD: dict[Origin, dict[str, Any]] = {
-    Origin.ROUTERS: {"router-a": RECORDED, "router-b": RECORDED},
-    Origin.PROMETHEUS: {"": vector("0.5")},
-}
+def counted(query: str) -> dict[str, Any]:
+    """Return counters of one pod of each version, for all that a query may want of them."""
+    kinds = re.findall(r'"modelrollout_series", "([a-z]+)"', query) or [""]
+    result = [
+        {
+            "metric": {"pod": pod, "modelrollout_series": kind, "le": le, "x": "class", "finished_reason": "stop"},
+            "value": [NOW.timestamp(), {"bad": "2", "sum": "3.5"}.get(kind, value)],
+        }
+        for pod in (*SCOPE.pods, *SCOPE.stable_pods)
+        for kind in kinds
+        for le, value in (("0.1", "5"), ("+Inf", "10"))
+    ]
+    return {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+
+GAUGE = {"": vector("0.5")}
+ROUTERS_SAY = {"router-a": RECORDED, "router-b": RECORDED}
 NO_DATA: dict[Origin, list[dict[str, Any]]] = {
     Origin.ROUTERS: [
         {},
@@ -49,7 +64,6 @@ GARBAGE: dict[Origin, list[dict[str, Any]]] = {
         {"": None},
         {"": "<html>"},
         {"": {"status": "error", "error": "no"}},
-        {"": vector("1", "2")},
         {"": vector("x")},
     ],
 }
@@ -60,6 +74,23 @@ def parse(plugin: Any, config: Any, answers: dict[str, Any]) -> Sample:
     return made
 
 
+def good(plugin: Any, config: Any) -> dict[str, Any]:
+    match plugin.fetch(config, SCOPE):
+        case Fetch(Origin.PROMETHEUS, query):
+            return {"": counted(query)} if plugin.counts(config) else GAUGE
+        case _:
+            return ROUTERS_SAY
+
+
+def grown(sample: Sample, arm: str) -> dict[str, float]:
+    """Return all counters of an arm as if they had just begun, summed over pods."""
+    result: dict[str, float] = {}
+    for key, value in sample.counters.items():
+        if key.arm == arm:
+            result[key.series] = result.get(key.series, 0) + value
+    return result
+
+
 def origin(plugin: Any, config: Any) -> Origin:
     found: Origin = plugin.fetch(config, SCOPE).origin
     return found
@@ -67,12 +98,13 @@ def origin(plugin: Any, config: Any) -> Origin:
 
 @pytest.mark.parametrize(("plugin", "config"), CONFIGS)
 def test_a_good_answer_is_counters_or_one_gauge(plugin: Any, config: Any) -> None:
-    sample = parse(plugin, config, GOOD[origin(plugin, config)])
+    sample = parse(plugin, config, good(plugin, config))
     assert (sample.state, sample.at) == (State.VALUE, NOW)
-    assert bool(sample.counters) is plugin.counts
-    assert (sample.gauge is not None) is not plugin.counts
+    assert bool(sample.counters) is plugin.counts(config)
+    assert (sample.gauge is not None) is not plugin.counts(config)
     assert all(math.isfinite(value) and value >= 0 for value in sample.counters.values())
-    assert SCOPE.arm in {key.arm for key in sample.counters} or not plugin.counts
+    if plugin.counts(config):
+        assert {SCOPE.arm, SCOPE.stable} <= {key.arm for key in sample.counters}
 
 
 @pytest.mark.parametrize(("plugin", "config"), CONFIGS)
@@ -89,6 +121,9 @@ def test_garbage_is_an_error_that_says_who_was_asked(plugin: Any, config: Any) -
     for answers in GARBAGE[origin(plugin, config)]:
         with pytest.raises(SourceError, match=r"^(Reading|Asking) .*: "):
             parse(plugin, config, answers)
+    if not plugin.counts(config):
+        with pytest.raises(SourceError, match=r"^Asking .*: the query gives 2 series where one number is needed"):
+            parse(plugin, config, {"": vector("1", "2")})
 
 
 @pytest.mark.parametrize(("plugin", "config"), CONFIGS)
@@ -100,21 +135,44 @@ def test_an_empty_window_has_no_value(plugin: Any, config: Any) -> None:
 
 @pytest.mark.parametrize(("plugin", "config"), CONFIGS)
 def test_the_value_of_a_window_is_finite_and_rests_on_its_requests(plugin: Any, config: Any) -> None:
-    sample = parse(plugin, config, GOOD[origin(plugin, config)])
-    if not plugin.counts:
+    sample = parse(plugin, config, good(plugin, config))
+    if not plugin.counts(config):
         return
-    grown: dict[str, float] = {}
-    for key, value in sample.counters.items():
-        if key.arm == SCOPE.arm:
-            grown[key.series] = grown.get(key.series, 0) + value
-    measured = plugin.measure(config, grown, 10.0)
+    measured = plugin.measure(config, grown(sample, SCOPE.arm), 10.0)
+    assert 0 < measured.requests <= 38
+    assert plugin.counted(config) in (True, False)
+    if plugin.forms(config) == {Shares}:
+        assert measured.value is None
+        return
     assert measured.value is not None
     assert math.isfinite(measured.value)
     assert measured.value >= 0
     if plugin.fraction(config):
         assert measured.value <= 1
-    assert 0 < measured.requests <= 38
-    assert plugin.counted(config) in (True, False)
+
+
+@pytest.mark.parametrize(("plugin", "config"), CONFIGS)
+def test_both_arms_amount_to_the_tally_that_it_promises(plugin: Any, config: Any) -> None:
+    forms = plugin.forms(config)
+    assert forms <= {Rate, Histogram, Mean, Shares}
+    assert plugin.counts(config) or not forms
+    assert forms == {Rate} or not plugin.errors(config)
+    assert plugin.measure_arm(config, {}) is None
+    sample = parse(plugin, config, good(plugin, config))
+    for arm in (SCOPE.arm, SCOPE.stable) if forms else ():
+        measure = plugin.measure_arm(config, grown(sample, str(arm)))
+        assert measure is not None
+        assert type(measure.tally) in forms
+        assert measure.tally.total > 0
+        assert measure.sent is None or measure.sent > 0
+        if isinstance(measure.tally, Histogram):
+            bounds, counts = zip(*measure.tally.buckets, strict=True)
+            assert list(bounds) == sorted(set(bounds))
+            assert bounds[-1] == math.inf
+            assert list(counts) == sorted(counts)
+        if isinstance(measure.tally, Rate):
+            assert 0 <= measure.tally.bad <= measure.tally.total
+            assert all(0 <= pod.bad <= pod.total for pod in measure.pods.values())
 
 
 @pytest.mark.parametrize(("plugin", "config"), CONFIGS)

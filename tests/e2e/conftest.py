@@ -11,10 +11,9 @@ import pytest
 
 from tests.cluster.api import Cluster, ensure_up
 from tests.cluster.project import ensure_images
-from tests.e2e.scenario import Scenario, forget
+from tests.e2e.scenario import OPERATOR, SYSTEM, Scenario, forget
 
 HERE = Path(__file__).parent
-SYSTEM = "modelrollout-system"
 _ROWS = pytest.StashKey[list[tuple[str, ...]]]()
 _HEAD = ("scenario", "requests", "lost by us", "model errors", "p50 ms", "p99 ms", "note")
 
@@ -33,8 +32,8 @@ def install(name: str) -> Cluster:
         forget(found, namespace["metadata"]["name"])
     found.kubectl("apply", "--server-side", "--force-conflicts", "-k", HERE / "manifests")
     # The tag of a rebuilt image is the same, so running pods must be replaced.
-    found.kubectl("-n", SYSTEM, "rollout", "restart", "deployment", "modelrollout-operator")
-    found.kubectl("-n", SYSTEM, "rollout", "status", "deployment", "modelrollout-operator", "--timeout=120s")
+    found.kubectl(*SYSTEM, "rollout", "restart", OPERATOR)
+    found.kubectl(*SYSTEM, "rollout", "status", OPERATOR, "--timeout=120s")
     found.kubectl("-n", "e2e-prometheus", "rollout", "status", "deployment", "prometheus", "--timeout=120s")
     return found
 

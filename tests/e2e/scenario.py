@@ -48,6 +48,8 @@ connection.request("POST", path, sys.stdin.buffer.read(), headers)
 answer = connection.getresponse()
 print(json.dumps([answer.status, sorted(answer.getheaders()), answer.read().decode()]))
 """
+SYSTEM = ("-n", "modelrollout-system")
+OPERATOR = "deployment/modelrollout-operator"
 ERRORS = {"name": "errors", "router": {"signal": "errorRate"}, "threshold": {"max": 0.05, "minRequests": 20}}
 
 
@@ -105,7 +107,7 @@ def errors_analysis(**analysis: Any) -> dict[str, Any]:
     return {"interval": "1s", "metrics": [ERRORS], **analysis}
 
 
-@dataclass
+@dataclass(eq=False)
 class Scenario:
     """One object under test."""
 
@@ -380,9 +382,14 @@ def forget(cluster: Cluster, namespace: str) -> None:
 
 def kill_pod(cluster: Cluster, pod: Mapping[str, Any], container: str) -> None:
     """End a container's processes with SIGKILL, as the kernel does when memory runs out."""
+    for process in container_processes(cluster, pod, container):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def container_processes(cluster: Cluster, pod: Mapping[str, Any], container: str) -> list[int]:
+    """Return the processes of one container of a pod, as this machine numbers them."""
     status = next(each for each in pod["status"]["containerStatuses"] if each["name"] == container)
     identity = status["containerID"].rpartition("/")[2]
-    for procs in cgroups.tree(cluster.paths.cgroup).rglob(f"*{identity}*/cgroup.procs"):
-        for line in procs.read_text().split():
-            with suppress(ProcessLookupError):
-                os.kill(int(line), signal.SIGKILL)
+    lists = cgroups.tree(cluster.paths.cgroup).rglob(f"*{identity}*/cgroup.procs")
+    return [int(line) for each in lists for line in each.read_text().split()]

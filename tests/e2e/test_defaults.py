@@ -1,9 +1,7 @@
 """Ordinary clusters cache DNS for 30 seconds and more. With the default settings of the operator nothing is lost there either."""
 
-from tests.e2e.scenario import canary, lost_nothing, model_deployment, model_template
+from tests.e2e.scenario import OPERATOR, SYSTEM, canary, lost_nothing, model_deployment, model_template
 
-SYSTEM = ("-n", "modelrollout-system")
-OPERATOR = "deployment/modelrollout-operator"
 COREDNS = ("-n", "kube-system")
 
 

@@ -5,14 +5,21 @@ import time
 
 import pytest
 
-from tests.e2e.scenario import canary, errors_analysis, kill_pod, lost_nothing, model_deployment, model_template
+from tests.e2e.scenario import (
+    OPERATOR,
+    SYSTEM,
+    canary,
+    errors_analysis,
+    kill_pod,
+    lost_nothing,
+    model_deployment,
+    model_template,
+)
 
 KILLS = 20
 SEED = 20260
 
 
-SYSTEM = ("-n", "modelrollout-system")
-OPERATOR = "deployment/modelrollout-operator"
 QUICK = {"DURATION": "6s", "DEADLINE": "4s", "RETRY": "1s"}
 
 

@@ -8,8 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cluster import cgroups
-from tests.e2e.scenario import canary, lost_nothing, model_deployment, model_template
+from tests.e2e.scenario import canary, container_processes, lost_nothing, model_deployment, model_template
 
 ERRORS = (
     'sum(rate(model_requests_total{namespace="$namespace",pod=~"$pods",code="500"}[10s])) '
@@ -72,7 +71,9 @@ def test_a_prometheus_that_hangs_does_not_delay_an_abort(beside):
     scenario = beside
     scenario.apply(model_deployment(model_template("v1"), canary(50)))
     scenario.stable()
-    processes = _processes(scenario)
+    (pod,) = scenario.cluster.get("pods", *PLACE, "-l", "app=prometheus")["items"]
+    processes = container_processes(scenario.cluster, pod, "prometheus")
+    assert processes
     for process in processes:
         os.kill(process, signal.SIGSTOP)
     try:
@@ -91,13 +92,3 @@ def test_a_prometheus_that_hangs_does_not_delay_an_abort(beside):
         for process in processes:
             os.kill(process, signal.SIGCONT)
     scenario.note(None, f"abort with a hanging Prometheus: {took:.1f} s until verified")
-
-
-def _processes(scenario):
-    (pod,) = scenario.cluster.get("pods", *PLACE, "-l", "app=prometheus")["items"]
-    identity = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
-    found = []
-    for procs in cgroups.tree(scenario.cluster.paths.cgroup).rglob(f"*{identity}*/cgroup.procs"):
-        found += map(int, procs.read_text().split())
-    assert found
-    return found

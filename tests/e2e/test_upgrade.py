@@ -1,9 +1,6 @@
 """The operator itself is upgraded or configured anew: no revision, no model pod and no request is touched."""
 
-from tests.e2e.scenario import canary, lost_nothing, model_deployment, model_template
-
-SYSTEM = ("-n", "modelrollout-system")
-OPERATOR = "deployment/modelrollout-operator"
+from tests.e2e.scenario import OPERATOR, SYSTEM, canary, lost_nothing, model_deployment, model_template
 
 
 def test_an_upgrade_and_new_settings_touch_nothing_that_runs(scenario):

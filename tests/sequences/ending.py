@@ -1,9 +1,12 @@
 """Where a story ends: the world once nothing is written any more, in lines that people can read and tests can compare."""
 
+import json
 from collections.abc import Iterator
 
+from modelrollout.adapters.protocols import Object
 from modelrollout.domain.route import RouteAsk
-from modelrollout.names import COMPONENT_ROUTER, LABEL_COMPONENT
+from modelrollout.names import COMPONENT_REPORT, COMPONENT_ROUTER, LABEL_COMPONENT, evidence
+from modelrollout.resources.report import JSON
 from modelrollout.simulation.cluster import Cluster
 from modelrollout.simulation.workloads import is_ready
 
@@ -44,6 +47,14 @@ def _rollout(cluster: Cluster) -> Iterator[str]:
     if rollout is not None:
         cause = f", {rollout.cause.reason}" if rollout.cause else ""
         yield f"rollout of {rollout.revision}: {rollout.state}{cause}"
+    for found in cluster.store.all():
+        if _is_report(found):
+            report = json.loads(found["data"][JSON])
+            yield f"report of {report['candidate']['revision']}: {report['outcome']}"
+
+
+def _is_report(found: Object) -> bool:
+    return bool((found["metadata"].get("labels") or {}).get(LABEL_COMPONENT) == COMPONENT_REPORT)
 
 
 def _objects(cluster: Cluster) -> Iterator[str]:
@@ -61,7 +72,9 @@ def _objects(cluster: Cluster) -> Iterator[str]:
                 yield f"Service {name} for {', '.join(sorted(found['spec']['selector'].values()))}"
             case "ControllerRevision" | "PodDisruptionBudget":
                 yield f"{kind} {name}"
-            case "ConfigMap":
+            case "ConfigMap" if name == evidence(cluster.person.name):
+                yield f"ConfigMap {name}"
+            case "ConfigMap" if not _is_report(found):
                 ask = RouteAsk.model_validate_json(found["data"]["ask.json"])
                 yield f"ConfigMap {name}: {cluster.log.ask(ask).partition(' ')[2]}"
             case _:

@@ -12,8 +12,10 @@ from modelrollout.simulation.cluster import Cluster
 Play = Callable[[Cluster], Awaitable[None]]
 
 SCENARIOS: dict[str, "Scenario"] = {}
-BEGINS: WeakKeyDictionary[Cluster, int] = WeakKeyDictionary()
-"""The number of writes after which a story is its own, where that is not its first."""
+ON_BEGIN: WeakKeyDictionary[Cluster, Callable[[], None]] = WeakKeyDictionary()
+"""Called where a story says that its own part begins."""
+FORGOT: WeakKeyDictionary[Cluster, int] = WeakKeyDictionary()
+"""How many writes there were when the status was lost, where it was."""
 
 
 @dataclass(frozen=True)
@@ -23,22 +25,16 @@ class Scenario:
     Attributes:
         name: also of its golden log.
         play: what people and the world do.
-        forgets: how it ends is known by its status alone: without it no invariant may break, but it may end otherwise.
     """
 
     name: str
     play: Play
-    forgets: bool = False
 
 
-def scenario(*, forgets: bool = False) -> Callable[[Play], Play]:
+def scenario(play: Play) -> Play:
     """Register a story under its function's name."""
-
-    def register(play: Play) -> Play:
-        SCENARIOS[play.__name__] = Scenario(play.__name__, play, forgets)
-        return play
-
-    return register
+    SCENARIOS[play.__name__] = Scenario(play.__name__, play)
+    return play
 
 
 def template(version: str) -> dict[str, Any]:
@@ -116,7 +112,7 @@ def at(cluster: Cluster, label: str) -> Callable[[], bool]:
 
 
 async def installed(cluster: Cluster, first: dict[str, Any] | None = None) -> None:
-    """Have version 1 installed and stable: where most stories begin, and their faults too."""
+    """Have version 1 installed and stable: where most stories begin."""
     cluster.person.apply(first or spec("1"))
     await cluster.until(phase(cluster, "Ready"))
     await cluster.run(5)
@@ -124,8 +120,18 @@ async def installed(cluster: Cluster, first: dict[str, Any] | None = None) -> No
 
 
 def begins(cluster: Cluster) -> None:
-    """Say that from here on the story is its own: what was before is told, and broken at each write, in another one."""
-    BEGINS[cluster] = len(cluster.writes)
+    """Say that a part of the story that is its own begins.
+
+    Before it every write is broken, too. But a fault that has left no trace in the world until here is followed no further:
+    how such a world goes on is what the story without a fault tells.
+    """
+    ON_BEGIN.get(cluster, lambda: None)()
+
+
+def forget(cluster: Cluster) -> None:
+    """Have the status lost, and remember it: where more is lost with it than can be found again, a story has to say so."""
+    FORGOT[cluster] = len(cluster.writes)
+    cluster.person.lose_status()
 
 
 async def settled(cluster: Cluster, quiet: float = 30) -> None:

@@ -15,7 +15,7 @@ ROUTER_TIMEOUT = aiohttp.ClientTimeout(total=1)
 """Routers are asked up to ten times a second; one that needs longer than a second has acknowledged nothing."""
 ROUTER_BYTES = 4 * 1024 * 1024
 PROMETHEUS_TIMEOUT = aiohttp.ClientTimeout(total=5)
-PROMETHEUS_BYTES = 1024 * 1024
+PROMETHEUS_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class HttpClient:
     async def router_status(self, address: str, port: int, path: str) -> str:
         """GET a router pod's status page; see the protocol."""
         host = f"[{address}]" if ":" in address else address
-        raw = await self._get("a router's status page", f"http://{host}:{port}{path}", ROUTER_TIMEOUT, ROUTER_BYTES)
+        raw = await self._ask("a router's status page", f"http://{host}:{port}{path}", ROUTER_TIMEOUT, ROUTER_BYTES)
         return raw.decode(errors="replace")
 
     async def prometheus(self, query: str) -> Any:  # noqa: ANN401  # decoded JSON of any shape; parsed by the source
@@ -81,12 +81,13 @@ class HttpClient:
                 raise SourceError(
                     f"Asking Prometheus: the token file {where.token_file} cannot be read. Mount it."
                 ) from exc
-        raw = await self._get(
+        # A query names every pod of both versions: too long for the address of a GET.
+        raw = await self._ask(
             "Prometheus",
             f"{where.url.rstrip('/')}/api/v1/query",
             PROMETHEUS_TIMEOUT,
             PROMETHEUS_BYTES,
-            params={"query": query},
+            form={"query": query},
             headers=headers,
         )
         try:
@@ -94,23 +95,29 @@ class HttpClient:
         except ValueError as exc:
             raise SourceError("Asking Prometheus: the answer is no JSON. Check MODELROLLOUT_PROMETHEUS_URL.") from exc
 
-    async def _get(  # noqa: PLR0913  # one private call with two users
+    async def _ask(  # noqa: PLR0913  # one private call with two users
         self,
         what: str,
         url: str,
         limit: aiohttp.ClientTimeout,
         size: int,
         *,
-        params: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
         assert self._session is not None, "use the client as a context manager"
         try:
-            async with self._session.get(
-                url, params=params, headers=headers, timeout=limit, allow_redirects=False, ssl=self._tls
+            async with self._session.request(
+                "POST" if form else "GET",
+                url,
+                data=form,
+                headers=headers,
+                timeout=limit,
+                allow_redirects=False,
+                ssl=self._tls,
             ) as response:
                 # A wrong query is told with 400 and words in the same JSON form, which the source reads.
-                if response.status not in ((200, 400, 422) if params else (200,)):
+                if response.status not in ((200, 400, 422) if form else (200,)):
                     raise SourceError(f"Asking {what}: it answered {response.status}. Check its log.")
                 raw = await _bounded(response.content, size)
         except TimeoutError as exc:

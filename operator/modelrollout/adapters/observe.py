@@ -20,7 +20,7 @@ from modelrollout.adapters.reading import (
     read_snapshot,
     read_status,
 )
-from modelrollout.api.modeldeployment import ModelDeploymentSpec, hashed_content
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, hashed_content, weighs
 from modelrollout.api.validate import parse_spec
 from modelrollout.domain.observation import Observation, RouterPodSeen
 from modelrollout.domain.reading import Reading
@@ -28,7 +28,18 @@ from modelrollout.domain.revision import Revision
 from modelrollout.domain.route import RouteAsk
 from modelrollout.domain.status import Status
 from modelrollout.errors import RolloutError
-from modelrollout.names import KIND, candidate_service, mirror_cluster, revision_name, router, workload
+from modelrollout.names import (
+    COMPONENT_REPORT,
+    KIND,
+    LABEL_COMPONENT,
+    candidate_service,
+    evidence,
+    mirror_cluster,
+    report,
+    revision_name,
+    router,
+    workload,
+)
 
 OF_REVISION = ("ControllerRevision", "Deployment", "Service")
 NO_TEMPLATE = {"spec": {"containers": [{"name": "none", "image": "none"}]}}
@@ -42,10 +53,12 @@ class Polled:
     Attributes:
         routers: what each router pod said last, by the pod's uid.
         readings: newest reading of each metric.
+        evidence: what evidence has been gathered, as text.
     """
 
     routers: Mapping[str, RouterPodSeen]
     readings: Mapping[str, Reading]
+    evidence: str = ""
 
 
 class Observer:
@@ -61,7 +74,7 @@ class Observer:
         self._kube = kube
         self._pods = pods
         self._children = children
-        self._snapshots: dict[Key, dict[Child, Object]] = {}
+        self._lasting: dict[Key, dict[Child, Object]] = {}
 
     async def observe(self, key: Key, polled: Polled, rejected: Mapping[Child, str]) -> Observation | None:
         """Return what is there now; None when the ModelDeployment is gone.
@@ -107,15 +120,16 @@ class Observer:
             routers=_routers(raw_pods, polled.routers),
             live_route=_live_route(spec, ours.get(carrier) if carrier else None),
             readings=polled.readings,
+            evidence=polled.evidence,
             rejected=rejected,
         )
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a ModelDeployment that is gone."""
-        self._snapshots.pop(key, None)
+        self._lasting.pop(key, None)
 
     async def _read(self, key: Key, wanted: frozenset[Child]) -> dict[Child, Object]:
-        known, cached = self._children.of(*key), self._snapshots.get(key, {})
+        known, cached = self._children.of(*key), self._lasting.get(key, {})
         order = sorted(wanted)
         objects = await asyncio.gather(
             *(self._one(key[0], child, known.get(child), cached.get(child)) for child in order)
@@ -126,14 +140,18 @@ class Observer:
                 found[child] = raw
             elif child in known:
                 self._children.forget(key, child, known[child])
-        self._snapshots[key] = {child: raw for child, raw in found.items() if child[0] == "ControllerRevision"}
+        self._lasting[key] = {
+            child: raw for child, raw in found.items() if child[0] == "ControllerRevision" or _is_report(raw)
+        }
         return found
 
     async def _one(self, namespace: str, child: Child, known: Version | None, cached: Object | None) -> Object | None:
-        """Read one child. A snapshot hardly ever changes, so it is read once for each version that the watch has seen."""
+        """Read one child. What hardly ever changes is read once for each version that the watch has seen."""
         if cached is not None and version_of(cached) == known:
             return cached
-        return await self._kube.get(child[0], namespace, child[1])
+        raw = await self._kube.get(child[0], namespace, child[1])
+        # What a report says is for people; that it is there is all that matters here, and ten of them would fill memory.
+        return {"metadata": raw["metadata"]} if raw is not None and _is_report(raw) else raw
 
 
 def _spec(raw: Mapping[str, object], status: Status, metadata: Mapping[str, str]) -> ModelDeploymentSpec | None:
@@ -155,6 +173,10 @@ def _live_route(spec: ModelDeploymentSpec | None, carrier: Mapping[str, object] 
     return spec.router()[0].read(carrier) if spec is not None and carrier is not None else None
 
 
+def _is_report(raw: Object) -> bool:
+    return bool((raw["metadata"].get("labels") or {}).get(LABEL_COMPONENT) == COMPONENT_REPORT)
+
+
 def _wanted(
     key: Key, status: Status, spec: ModelDeploymentSpec | None, known: Mapping[Child, Version], carrier: Child | None
 ) -> frozenset[Child]:
@@ -162,7 +184,11 @@ def _wanted(
     name = key[1]
     children = {(kind, workload(name, revision)) for revision in _revisions(status, spec) for kind in OF_REVISION}
     children |= {(kind, router(name)) for kind in ("Deployment", "ConfigMap", "PodDisruptionBudget")}
+    if spec is not None and weighs(spec):
+        children.add(("ConfigMap", evidence(name)))
     children |= {("Service", candidate_service(name)), ("Service", (spec.service.name if spec else None) or name)}
+    if status.ended is not None:
+        children.add(("ConfigMap", report(name, status.ended.revision, status.ended.attempt)))
     return frozenset({*children, *known, *([carrier] if carrier else [])})
 
 

@@ -64,7 +64,13 @@ SERVED = (
     ),
     Right("ControllerRevision", _child("revision snapshots", deleted="keep no more than revisionHistoryLimit")),
     Right("Service", _child("Services", deleted="remove a retired revision's Service and the preview Service")),
-    Right("ConfigMap", _child("the routers' ConfigMap")),
+    Right(
+        "ConfigMap",
+        _child(
+            "the routers' ConfigMap, evidence and reports",
+            deleted="forget evidence when its rollout is over, and the oldest reports",
+        ),
+    ),
     Right("PodDisruptionBudget", _child("the routers' PodDisruptionBudget", watched=False)),
     Right(
         "Pod",

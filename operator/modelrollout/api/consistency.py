@@ -6,9 +6,13 @@ A field that the chosen router or strategy cannot honour is refused by name, nev
 from collections.abc import Iterator
 from dataclasses import replace
 
-from modelrollout.api.modeldeployment import Metric, ModelDeploymentSpec
+from modelrollout.api.modeldeployment import SOURCES, Metric, ModelDeploymentSpec
 from modelrollout.domain.problem import Problem
+from modelrollout.domain.tally import Rate
 from modelrollout.names import candidate_service, router
+
+WHOLE = 100
+"""Percent."""
 
 
 def consistency_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
@@ -21,6 +25,7 @@ def consistency_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Probl
     yield from _service(spec, name)
     yield from _traffic(spec)
     yield from _sizes(spec)
+    yield from _ramp(spec)
     for index, metric in enumerate(spec.analysis.metrics if spec.analysis else ()):
         place = f"spec.analysis.metrics[{index}]"
         yield from _metric(spec, metric, place)
@@ -37,6 +42,10 @@ def _service(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
 
 def _traffic(spec: ModelDeploymentSpec) -> Iterator[Problem]:
     plugin, config = spec.router()
+    if _has_ramp(spec) and SOURCES["router"].needs - plugin.capabilities:
+        reason = f"has to know how many requests arrive, and traffic.{plugin.name} does not count them"
+        yield Problem(_ramp_place(spec), reason, "Use steps, or traffic.envoy.")
+        return
     for problem in plugin.problems(config, spec.replicas, spec.stages()):
         yield replace(problem, path=f"spec.{problem.path.removeprefix('spec.')}")
 
@@ -50,6 +59,28 @@ def _sizes(spec: ModelDeploymentSpec) -> Iterator[Problem]:
         yield Problem("spec.maxExtraReplicas", reason, "Leave it out.")
 
 
+def _ramp(spec: ModelDeploymentSpec) -> Iterator[Problem]:
+    if _has_ramp(spec) and not any(_bounds(metric) for metric in (spec.analysis.metrics if spec.analysis else ())):
+        reason = "has to know how much worse the candidate may be, and no metric compares a rate"
+        remedy = "Add one, such as {name: errors, router: {signal: errorRate}, compare: {}}."
+        yield Problem(_ramp_place(spec), reason, remedy)
+
+
+def _has_ramp(spec: ModelDeploymentSpec) -> bool:
+    return any(stage.budget is not None for stage in spec.stages())
+
+
+def _ramp_place(spec: ModelDeploymentSpec) -> str:
+    return f"spec.strategy.{spec.strategy.chosen()[0].name}.ramp"
+
+
+def _bounds(metric: Metric) -> bool:
+    """Return whether a metric bounds how much more often than stable the candidate answers badly."""
+    source, config = metric.source()
+    judge, judge_config = metric.judge()
+    return judge.compares(judge_config) and Rate in source.forms(config)
+
+
 def _metric(spec: ModelDeploymentSpec, metric: Metric, place: str) -> Iterator[Problem]:
     plugin, _ = spec.router()
     source, source_config = metric.source()
@@ -57,6 +88,18 @@ def _metric(spec: ModelDeploymentSpec, metric: Metric, place: str) -> Iterator[P
     if missing := sorted(source.needs - plugin.capabilities):
         reason = f"traffic.{plugin.name} does not offer {', '.join(missing)}"
         yield Problem(f"{place}.{source.name}", reason, "Use another source, such as prometheus, or traffic.envoy.")
-    found = judge.problems(judge_config, counts=source.counted(source_config), fraction=source.fraction(source_config))
+    found = judge.problems(
+        judge_config,
+        counts=source.counted(source_config),
+        fraction=source.fraction(source_config),
+        forms=source.forms(source_config),
+    )
+    if judge.compares(judge_config) and not any(0 < stage.weight < WHOLE or stage.mirror for stage in spec.stages()):
+        strategy, _ = spec.strategy.chosen()
+        reason = (
+            f"compares both versions over the same minutes, and with this {strategy.name} only one ever gets requests"
+        )
+        remedy = "Begin with a shadow, use canary, or hold it against a limit: threshold with evidence: sequential."
+        yield Problem(f"{place}.{judge.name}", reason, remedy)
     for problem in (*source.problems(source_config), *found):
         yield replace(problem, path=f"{place}.{problem.path}")

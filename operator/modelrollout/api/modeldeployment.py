@@ -40,6 +40,7 @@ AtLeastASecond = Annotated[
         "is shorter than a second. Write at least 1s.",
     ),
 ]
+Chance = Annotated[float, Field(ge=0.0001, le=0.5)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 NoData = Literal["hold", "rollback", "ignore"]
 
@@ -182,6 +183,12 @@ class Analysis(ApiModel):
     Absent: without end."""
     on_inconclusive: Literal["pause", "rollback", "promote"] = "pause"
     """What happens at the deadline: pause waits for a person."""
+    alpha: Chance = 0.05
+    """Highest chance, per rollout, that metrics judged by evidence roll back a candidate that is within its margins."""
+    beta: Chance = 0.05
+    """Highest chance that they promote a candidate that is beyond a margin."""
+    min_duration: Duration = timedelta(minutes=5)
+    """How long the candidate must have answered requests before evidence may end a hold early."""
     metrics: Annotated[
         tuple[ComposedMetric, ...],
         Field(
@@ -236,6 +243,12 @@ class ModelDeploymentSpec(ApiModel):
     def router(self) -> tuple[Router[Any], Any]:
         """Return the router and its config."""
         return self.traffic.chosen()
+
+
+def weighs(spec: ModelDeploymentSpec) -> bool:
+    """Return whether a rollout gathers evidence, which must outlive a restart."""
+    judges = (metric.judge() for metric in (spec.analysis.metrics if spec.analysis is not None else ()))
+    return any(judge.weighs(config) for judge, config in judges)
 
 
 def hashed_content(spec: ModelDeploymentSpec) -> dict[str, Any]:

@@ -5,6 +5,7 @@ The same function serves ``modelrollout validate`` and the operator, so what the
 
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,11 +20,16 @@ from modelrollout.api.words import explain, rule_path
 from modelrollout.domain.problem import Problem
 from modelrollout.names import API_VERSION, KIND, MAX_NAME, NAME_PATTERN
 
+Parsed = tuple[ModelDeploymentSpec | None, tuple[Problem, ...]]
+"""A spec and no problems, or None and every problem found, sorted by path."""
 
-def parse_spec(
-    raw: Mapping[str, Any], metadata: Mapping[str, Any]
-) -> tuple[ModelDeploymentSpec | None, tuple[Problem, ...]]:
-    """Read a spec.
+REMEMBERED = 256
+"""Specs whose result is kept: each pass over a ModelDeployment reads the same one several times."""
+_remembered: OrderedDict[tuple[str, str], Parsed] = OrderedDict()
+
+
+def parse_spec(raw: Mapping[str, Any], metadata: Mapping[str, Any]) -> Parsed:
+    """Read a spec. A spec that was read before gives the same objects again; they are never changed.
 
     Args:
         raw: the spec as written, with or without the API server's defaults.
@@ -32,6 +38,17 @@ def parse_spec(
     Returns:
         The spec and no problems, or None and every problem found, sorted by path.
     """
+    # As text, because Python takes 1, 1.0 and True for equal, and a spec may hold only one of them.
+    key = (json.dumps(raw), json.dumps(metadata.get("name")))
+    found = _remembered.get(key)
+    if found is None:
+        found = _remembered[key] = _parse(raw, metadata)
+        if len(_remembered) > REMEMBERED:
+            _remembered.popitem(last=False)
+    return found
+
+
+def _parse(raw: Mapping[str, Any], metadata: Mapping[str, Any]) -> Parsed:
     problems = [*_name_problems(metadata)]
     if isinstance(raw.get("template"), Mapping):
         problems += template_problems(raw["template"])
@@ -48,7 +65,7 @@ def parse_spec(
     return None, tuple(sorted(set(problems)))
 
 
-def parse_object(raw: Mapping[str, Any]) -> tuple[ModelDeploymentSpec | None, tuple[Problem, ...]]:
+def parse_object(raw: Mapping[str, Any]) -> Parsed:
     """Read a whole ModelDeployment, as in a file; the result is that of :func:`parse_spec`."""
     problems = [
         Problem(field, f"is {raw.get(field)!r}" if field in raw else "is missing", f"Write {field}: {right}.")

@@ -12,7 +12,6 @@ NOT_YET = {
     "gatewayAPI": "Use envoy, the built-in router, or direct.",
     "istio": "Use envoy, the built-in router, or direct.",
     "stickyUsers": "Every request is split by itself; leave it out.",
-    "compare": "Use threshold with a fixed limit.",
     "agreement": "Use threshold with a fixed limit.",
     "drift": "Use threshold with a fixed limit.",
     "predictions": "Use router or prometheus.",

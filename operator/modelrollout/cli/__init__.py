@@ -4,6 +4,7 @@ Importing late keeps ``kubectl modelrollout status`` fast: Kopf and the API clie
 """
 
 import sys
+from typing import Any
 
 import click
 
@@ -47,6 +48,19 @@ def history_command(where: Where, name: str, as_json: bool) -> None:  # noqa: FB
     from modelrollout.cli.status import show_history  # noqa: PLC0415  # see the module's docstring
 
     sys.exit(show_history(where, name, as_json=as_json))
+
+
+@cli.command("report")
+@click.argument("name")
+@click.option("--revision", metavar="REVISION", help="The revision that was rolled out, or the beginning of its name.")
+@click.option("--attempt", metavar="N", type=click.IntRange(min=1), help="Which attempt at it.")
+@in_cluster
+@output
+def report_command(where: Where, name: str, revision: str | None, attempt: int | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+    """Show the report of the last finished rollout: what was compared, what was found, and who let it go on."""
+    from modelrollout.cli.report import show_report  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(show_report(where, name, revision, attempt, as_json=as_json))
 
 
 @cli.command("promote")
@@ -133,12 +147,67 @@ def validate_command(files: tuple[str, ...], as_json: bool) -> None:  # noqa: FB
 
 @cli.command("explain")
 @click.argument("file", type=click.Path(allow_dash=True))
+@click.option(
+    "--rps", type=click.FloatRange(0, min_open=True), help="Requests per second, to say how long proofs take."
+)
 @output
-def explain_command(file: str, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+def explain_command(file: str, rps: float | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
     """Say what will happen, step by step, without a cluster."""
     from modelrollout.cli.explain import explain  # noqa: PLC0415  # see the module's docstring
 
-    sys.exit(explain(file, as_json=as_json))
+    sys.exit(explain(file, as_json=as_json, rps=rps))
+
+
+@cli.command("simulate")
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.option(
+    "--rps", type=click.FloatRange(0, 10_000, min_open=True), default=10, show_default=True, help="Requests per second."
+)
+@click.option(
+    "--stable",
+    metavar="WORDS",
+    default="errors=0.5%",
+    show_default=True,
+    help="What the version in FILE does, such as errors=0.5%,latency=50ms.",
+)
+@click.option(
+    "--candidate",
+    metavar="WORDS",
+    default="",
+    help="What the new version does otherwise: errors=5%,slow=+30%. As stable when absent.",
+)
+@click.option(
+    "--until",
+    metavar="WHEN",
+    default="decided",
+    show_default=True,
+    help="decided (7 days at most), or a span of time such as 2h.",
+)
+@click.option(
+    "--traffic",
+    type=click.Choice(["constant", "daily", "bursts", "incidents"]),
+    default="constant",
+    show_default=True,
+    help="How the traffic changes.",
+)
+@click.option("--late", metavar="SPAN", help="The new version turns bad so long after its first request.")
+@click.option(
+    "--replay", metavar="FILE", type=click.Path(), help="Count requests that were recorded, instead of chance."
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="Of chance; the same seed, the same rollout.")
+@click.option("--runs", type=click.IntRange(1), default=1, show_default=True, help="How many, with seeds in a row.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes for many runs; as many as processors when absent.")
+@click.option("--plot", metavar="FILE", type=click.Path(), help="Write a picture (SVG) of one run.")
+@output
+def simulate_command(file: str, as_json: bool, **question: Any) -> None:  # noqa: FBT001, ANN401  # click passes options by position or name
+    """Roll out a new version on a simulated cluster, and say what the operator decides.
+
+    FILE is applied as it is, and then with another image. The clock is virtual, so hours take seconds; requests come and
+    fail by chance. Whatever waits for a person is approved.
+    """
+    from modelrollout.cli.simulate import Question, simulate  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(simulate(file, Question(**question), as_json=as_json))
 
 
 @cli.command("generate")

@@ -20,13 +20,20 @@ from modelrollout.domain.observation import Limits, Observation
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.status import Rollout
 from modelrollout.engine.context import Context, contextualize
+from modelrollout.engine.proof import about, is_final
+from modelrollout.engine.ramp import ends_when, first_rung_risk
 from modelrollout.engine.sizing import needed
 from modelrollout.engine.wants import judged
 from modelrollout.errors import RolloutError
+from modelrollout.judges._base import Weigher
 from modelrollout.schema import ApiModel, Duration, format_duration
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """No stage depends on when it is explained."""
+RATES = (0.001, 0.005, 0.02)
+"""Shares of bad requests for which is said what a proof takes."""
+LONGEST_WAIT = 365 * 86400.0
+"""Seconds."""
 LONGEST = 60
 """Characters of a source in the table."""
 
@@ -73,6 +80,19 @@ class MetricPlan(ApiModel):
     """About how many requests of clients that takes, by stage."""
 
 
+class Forecast(ApiModel):
+    """What a proof takes."""
+
+    metric: str
+    """Its name."""
+    rate: float
+    """Share of bad requests, of both versions alike."""
+    requests: int | None
+    """Requests of the candidate in the last step until a pass is to be expected; None: none would do."""
+    wait: Duration | None
+    """How long that takes; None: unknown, or longer than a year."""
+
+
 class Explanation(ApiModel):
     """What will happen to one ModelDeployment."""
 
@@ -98,14 +118,23 @@ class Explanation(ApiModel):
     """In order."""
     metrics: tuple[MetricPlan, ...]
     """What is measured."""
+    forecasts: tuple[Forecast, ...]
+    """What the proof of each metric takes."""
+    rps: float | None = None
+    """Requests per second of all clients, as assumed."""
     notes: tuple[str, ...]
     """Deadlines, and what happens when something goes wrong."""
     limits: tuple[str, ...]
     """What cannot be promised."""
 
 
-def explain(file: str, *, as_json: bool) -> int:
+def explain(file: str, *, as_json: bool, rps: float | None = None) -> int:
     """Explain every ModelDeployment in a file; return 0, or 1 when one of them is not valid.
+
+    Args:
+        file: with ModelDeployments.
+        as_json: answer in JSON.
+        rps: requests per second of all clients; None: unknown.
 
     Raises:
         RolloutError: the file holds none, or cannot be read.
@@ -119,7 +148,7 @@ def explain(file: str, *, as_json: bool) -> int:
         if wrong:
             problems += [f"{file}: {problem}" for problem in wrong]
         else:
-            found.append(explanation(document))
+            found.append(explanation(document, rps))
     if as_json:
         say(json.dumps([one.dump() for one in found], indent=2, ensure_ascii=False))
     else:
@@ -129,7 +158,7 @@ def explain(file: str, *, as_json: bool) -> int:
     return 1 if problems else 0
 
 
-def explanation(document: Mapping[str, Any]) -> Explanation:
+def explanation(document: Mapping[str, Any], rps: float | None = None) -> Explanation:
     """Return what will happen to a valid ModelDeployment."""
     metadata = document["metadata"]
     seen = Observation(
@@ -157,6 +186,8 @@ def explanation(document: Mapping[str, Any]) -> Explanation:
         approvals=sum(stage.approval for stage in stages),
         stages=stages,
         metrics=tuple(_metric(metric, stages) for metric in metrics),
+        forecasts=tuple(_forecasts(context, rps)),
+        rps=rps,
         notes=tuple(_notes(context)),
         limits=tuple(_limits(context)),
     )
@@ -173,7 +204,8 @@ def _plans(context: Context) -> Iterator[StagePlan]:
         # FULL ends as soon as it is verified, so nothing is measured in it.
         watched = stage.kind is not StageKind.FULL
         names = tuple(metric.name for metric in metrics if watched and judged(here, metric))
-        must_pass = bool(names) and stage.kind is not StageKind.PAUSE
+        rung = ends_when(spec.stages(), index)
+        must_pass = bool(names) and stage.kind is not StageKind.PAUSE and not rung
         alone = spec.automation == "full" or stage.kind in (StageKind.FULL, StageKind.BAKE)
         approval = stage.kind is not StageKind.FULL and (stage.approval or not alone)
         yield StagePlan(
@@ -187,7 +219,7 @@ def _plans(context: Context) -> Iterator[StagePlan]:
             judged=names,
             must_pass=must_pass,
             approval=approval,
-            ends=_ends(stage, names if must_pass else (), approval=approval),
+            ends=_ends(stage, names if must_pass else (), _unproven(here, stage), rung, approval=approval),
         )
 
 
@@ -206,12 +238,25 @@ def _at(context: Context, index: int) -> Context:
     )
 
 
-def _ends(stage: Stage, must_pass: tuple[str, ...], *, approval: bool) -> str:
+def _unproven(context: Context, stage: Stage) -> frozenset[str]:
+    """Return the metrics that need prove nothing here: it is enough that the candidate is not shown to be worse."""
+    metrics = context.spec.analysis.metrics if context.spec.analysis is not None else ()
+    if is_final(context, stage):
+        return frozenset()
+    return frozenset(metric.name for metric in metrics if metric.judge()[0].weighs(metric.judge()[1]))
+
+
+def _ends(stage: Stage, must_pass: tuple[str, ...], unproven: frozenset[str], rung: str, *, approval: bool) -> str:
     if stage.kind is StageKind.FULL:
         return "at once"
     parts = [f"after {format_duration(stage.hold)}"] if stage.hold else []
-    if must_pass:
-        parts.append(f"when {_and(must_pass)} {'pass' if len(must_pass) > 1 else 'passes'}")
+    if rung:
+        parts.append(rung)
+    proven = tuple(name for name in must_pass if name not in unproven)
+    if proven:
+        parts.append(f"when {_and(proven)} {'pass' if len(proven) > 1 else 'passes'}")
+    if len(proven) < len(must_pass):
+        parts.append(f"unless {_and(tuple(name for name in must_pass if name in unproven))} is shown to be worse")
     if approval:
         parts.append("when a person promotes")
     return _and(tuple(parts)) if parts else "at once"
@@ -236,6 +281,24 @@ def _metric(metric: Metric, stages: tuple[StagePlan, ...]) -> MetricPlan:
     )
 
 
+def _forecasts(context: Context, rps: float | None) -> Iterator[Forecast]:
+    """Yield what a pass takes in the last step before 100 %, for services that fail rarely and often."""
+    analysis = context.spec.analysis
+    last = next((stage for stage in reversed(context.spec.stages()) if 0 < stage.weight < 100), None)
+    if analysis is None or last is None:
+        return
+    for metric in analysis.metrics:
+        (source, source_config), (judge, judge_config) = metric.source(), metric.judge()
+        if not isinstance(judge, Weigher) or not judge.weighs(judge_config):
+            continue
+        for form in source.forms(source_config):
+            for rate in RATES:
+                requests = judge.needed(judge_config, form, rate, last.weight / 100, analysis.beta)
+                seconds = requests / (rps * last.weight / 100) if requests is not None and rps else None
+                wait = timedelta(seconds=round(seconds)) if seconds is not None and seconds < LONGEST_WAIT else None
+                yield Forecast(metric=metric.name, rate=rate, requests=requests, wait=wait)
+
+
 def _settings(config: ApiModel) -> str:
     """Return what the user wrote of a plugin's settings."""
     written = config.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
@@ -248,6 +311,8 @@ def _notes(context: Context) -> Iterator[str]:
     spec = context.spec
     analysis, stages = spec.analysis, spec.stages()
     yield "The first revision is installed without steps: it gets all requests as soon as its pods are Ready."
+    if at_first := first_rung_risk(stages):
+        yield at_first
     if analysis is None:
         yield "Nothing is measured: only pods that do not become Ready stop a rollout. spec.analysis adds metrics."
     elif spec.automation == "manual":
@@ -333,9 +398,26 @@ def text(plan: Explanation) -> str:
     if plan.metrics:
         lines += ["", "Metrics:"]
         lines += table(("NAME", "SOURCE", "JUDGE", "A WINDOW NEEDS"), [_metric_row(metric) for metric in plan.metrics])
+    if plan.forecasts:
+        lines += ["", *_forecast_lines(plan)]
     for title, items in (("Good to know:", plan.notes), ("What cannot be promised:", plan.limits)):
         lines += ["", title, *(f"  - {item}" for item in items)]
     return "\n".join(lines)
+
+
+def _forecast_lines(plan: Explanation) -> Iterator[str]:
+    when = f" at {plan.rps:g} requests/s" if plan.rps else "; with --rps also how long that takes"
+    yield f"What a proof takes in the last step, if both versions are equally good{when}:"
+    names = dict.fromkeys(forecast.metric for forecast in plan.forecasts)
+    rows = [(name, *(_takes(forecast) for forecast in plan.forecasts if forecast.metric == name)) for name in names]
+    yield from table(("NAME", *(f"{rate:.1%} BAD" for rate in RATES)), rows)
+
+
+def _takes(forecast: Forecast) -> str:
+    if forecast.requests is None:
+        return "unknown"
+    wait = f" ({about(forecast.wait)})" if forecast.wait is not None else ""
+    return f"{forecast.requests:,} requests{wait}"
 
 
 def _metric_row(metric: MetricPlan) -> tuple[str, ...]:

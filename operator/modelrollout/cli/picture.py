@@ -5,8 +5,9 @@ from datetime import datetime
 
 import click
 
+from modelrollout.cli.evidence import evidence_lines
 from modelrollout.cli.table import ago, clock, span, table
-from modelrollout.cli.view import Pods, RevisionView, RolloutView, StageView, View, held
+from modelrollout.cli.view import Pods, RevisionView, StageView, View, current_stage, held
 from modelrollout.domain.conditions import Condition, ConditionType
 from modelrollout.domain.reading import State
 from modelrollout.domain.status import RolloutState
@@ -28,7 +29,14 @@ _WRONG = {
 
 def picture(view: View, now: datetime) -> str:
     """Return the whole picture of a ModelDeployment."""
-    blocks = [list(_headline(view)), list(_facts(view, now)), _revisions(view), _gates(view, now), _conditions(view)]
+    blocks = [
+        list(_headline(view)),
+        list(_facts(view, now)),
+        _revisions(view),
+        _gates(view, now),
+        evidence_lines(view),
+        _conditions(view),
+    ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
@@ -95,11 +103,8 @@ def _rollout_facts(view: View, now: datetime) -> Iterator[tuple[str, str]]:
         yield "Hold", f"{over}{stopped}"
     if rollout.recommendation:
         yield "Advice", rollout.recommendation
-
-
-def current_stage(rollout: RolloutView) -> StageView | None:
-    """Return the current station, None when the spec cannot be read."""
-    return rollout.stages[rollout.stage - 1] if rollout.stage <= len(rollout.stages) else None
+    if rollout.forecast:
+        yield "Forecast", click.style(rollout.forecast, fg="yellow")
 
 
 def weight(view: View) -> str:

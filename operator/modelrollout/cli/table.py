@@ -12,12 +12,18 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return lines with aligned columns; nothing for no rows. Cells may be coloured; empty columns are left out."""
     kept = [column for column in range(len(head)) if any(row[column] for row in rows)]
-    widths = {column: max(width(line[column]) for line in (head, *rows)) for column in kept}
+    first, *lines = columns([[line[column] for column in kept] for line in (head, *rows)])
+    return [click.style(first, dim=True), *lines] if rows else []
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines with aligned columns, without a head. Cells may be coloured."""
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
-        return "   ".join(cells[column] + " " * (widths[column] - width(cells[column])) for column in kept).rstrip()
+        return "   ".join(cell + " " * (most - width(cell)) for cell, most in zip(cells, widths, strict=True)).rstrip()
 
-    return [click.style(line(head), dim=True), *map(line, rows)] if rows else []
+    return list(map(line, rows))
 
 
 def width(text: str) -> int:

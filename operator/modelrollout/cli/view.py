@@ -12,6 +12,7 @@ from modelrollout.domain.stage import Stage
 from modelrollout.domain.status import Cause, Past, Request, Rollout, RolloutState, Status, Target
 from modelrollout.domain.verdict import Gate
 from modelrollout.engine.context import INSTALL
+from modelrollout.engine.verdicts import against
 from modelrollout.errors import RolloutError
 from modelrollout.names import router, workload
 from modelrollout.schema import ApiModel, Duration
@@ -95,10 +96,20 @@ class RolloutView(ApiModel):
     """The metrics of this station."""
     gates_at: datetime | None = None
     """When their values were written; live values follow every 30 s."""
+    fractions: tuple[str, ...] = ()
+    """The metrics whose values are fractions of 1."""
+    alpha: float = 0.05
+    """Highest chance of a false rollback, of all metrics together: their evidence is measured against it."""
+    beta: float = 0.05
+    """Highest chance of a false promotion."""
+    together: float | None = None
+    """ln E of all metrics together that the candidate is beyond its margins; absent without evidence."""
     mirrored: int | None = None
     """Requests copied in this station."""
     recommendation: str | None = None
     """What the operator would do, with automation assist."""
+    forecast: str | None = None
+    """Why the evidence will not be enough by the deadline, and the ways out."""
     cause: Cause | None = None
     """Why it was aborted."""
 
@@ -201,7 +212,7 @@ def view(
         route_verified=status.route_verified,
         revisions=_revisions(name, status, pods, models),
         routers=pods.get(router(name)),
-        rollout=_rollout(rollout, stages_of(raw, status)) if rollout else None,
+        rollout=_rollout(rollout, spec_of(raw, status)) if rollout else None,
         paused_by_spec=bool(raw.get("spec", {}).get("paused")),
         paused_by_request=status.paused,
         target=status.target,
@@ -232,15 +243,27 @@ def spec_of(raw: Mapping[str, Any], status: Status) -> ModelDeploymentSpec | Non
     return None
 
 
-def stages_of(raw: Mapping[str, Any], status: Status) -> Sequence[Stage]:
-    """Return the stations of the rollout in the status; none when its spec cannot be read."""
-    if status.rollout is not None and status.rollout.previous is None:
+def _stages(rollout: Rollout, spec: ModelDeploymentSpec | None) -> Sequence[Stage]:
+    """Return the stations of a rollout; none when its spec cannot be read."""
+    if rollout.previous is None:
         return INSTALL
-    spec = spec_of(raw, status)
     return spec.stages() if spec else ()
 
 
-def _rollout(rollout: Rollout, stages: Sequence[Stage]) -> RolloutView:
+def current_stage(rollout: RolloutView) -> StageView | None:
+    """Return the current station, None when the spec cannot be read."""
+    return rollout.stages[rollout.stage - 1] if rollout.stage <= len(rollout.stages) else None
+
+
+def _fractions(spec: ModelDeploymentSpec | None) -> tuple[str, ...]:
+    metrics = spec.analysis.metrics if spec is not None and spec.analysis is not None else ()
+    sources = {metric.name: metric.source() for metric in metrics}
+    return tuple(name for name, (source, config) in sources.items() if source.fraction(config))
+
+
+def _rollout(rollout: Rollout, spec: ModelDeploymentSpec | None) -> RolloutView:
+    stages, analysis = _stages(rollout, spec), spec.analysis if spec is not None else None
+    chances = {"alpha": analysis.alpha, "beta": analysis.beta} if analysis is not None else {}
     holds = rollout.state is RolloutState.PROGRESSING and rollout.stage < len(stages) and rollout.paused_at is None
     until = rollout.verified_at + stages[rollout.stage].hold if rollout.verified_at and holds else None
     return RolloutView(
@@ -269,8 +292,12 @@ def _rollout(rollout: Rollout, stages: Sequence[Stage]) -> RolloutView:
         paused_at=rollout.paused_at,
         gates=rollout.gates,
         gates_at=rollout.gates_at,
+        fractions=_fractions(spec),
+        together=against(rollout.gates) if any(gate.evidence or gate.slices for gate in rollout.gates) else None,
+        **chances,
         mirrored=rollout.mirrored,
         recommendation=rollout.recommendation,
+        forecast=rollout.forecast,
         cause=rollout.cause,
     )
 

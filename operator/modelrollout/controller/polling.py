@@ -7,7 +7,7 @@ nothing, least of all an abort. What is polled follows from spec and status at e
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,6 +20,8 @@ from modelrollout.domain.observation import PodSeen, RouterPodSeen
 from modelrollout.domain.reading import Reading, Sample, State
 from modelrollout.domain.status import Status
 from modelrollout.engine.analysis import Window, age, fold
+from modelrollout.engine.books import Book, dump, load, restless, weigh
+from modelrollout.engine.catastrophe import Guard, look, speaks
 from modelrollout.engine.wants import AnalysisWants, MetricWants, RouterWants, Wants
 from modelrollout.errors import SourceError
 from modelrollout.sources._base import Fetch, Origin
@@ -29,8 +31,12 @@ logger = logging.getLogger(__name__)
 FAST = timedelta(seconds=0.1)
 """While an acknowledgement or a drain is awaited: the kubelet refreshes a file in about 0.1 s."""
 SLOW = timedelta(seconds=2)
+GUARDED = 2.0
+"""ln E of a catastrophe from which on every poll is looked at."""
+CHECKPOINT = timedelta(minutes=1)
+"""How often the evidence is stored at most."""
 SHOWN = timedelta(seconds=30)
-"""How often a pass is told of a window that only grows."""
+"""How often a pass is told of a window that only grows, unless told otherwise."""
 AT_ONCE = 32
 """Requests to routers that run at the same time."""
 QUERIES_AT_ONCE = 8
@@ -47,6 +53,11 @@ class _Watch:
     fresh: bool = False
     routers: dict[str, RouterPodSeen] = field(default_factory=dict)
     windows: dict[str, Window] = field(default_factory=dict)
+    attempt: str = ""
+    books: dict[str, Book] = field(default_factory=dict)
+    watched: dict[str, Guard] = field(default_factory=dict)
+    evidence: str = ""
+    evidence_at: datetime | None = None
     readings: dict[str, Reading] = field(default_factory=dict)
     told: dict[str, datetime] = field(default_factory=dict)
     epoch: str = ""
@@ -66,6 +77,7 @@ class Poller:
         tell: told origin and result of each answer, for metrics.
         background: poll in tasks of its own; False when a simulation calls :meth:`poll_routers` and
             :meth:`poll_metrics`.
+        shown: how often a pass is told of numbers that decide nothing.
     """
 
     def __init__(  # noqa: PLR0913  # the ports of one object, each injected
@@ -77,6 +89,7 @@ class Poller:
         tell: Callable[[str, str], None] = lambda _origin, _result: None,
         *,
         background: bool = True,
+        shown: timedelta = SHOWN,
     ) -> None:
         self._http = http
         self._pods = pods
@@ -84,6 +97,7 @@ class Poller:
         self._wake = wake
         self._tell = tell
         self._background = background
+        self._shown = shown
         self._routers_at_once = asyncio.Semaphore(AT_ONCE)
         self._queries_at_once = asyncio.Semaphore(QUERIES_AT_ONCE)
         self._watches: dict[Key, _Watch] = {}
@@ -97,7 +111,15 @@ class Poller:
         readings = watch.readings
         if analysis is not None:
             readings = {name: age(reading, self._clock(), analysis.interval) for name, reading in readings.items()}
-        return Polled(dict(watch.routers), dict(readings))
+        return Polled(dict(watch.routers), dict(readings), self._checkpoint(watch))
+
+    def _checkpoint(self, watch: _Watch) -> str:
+        """Return the evidence as text, made anew at most once a minute: it is stored as often as it changes."""
+        now, wants = self._clock(), watch.wants.analysis
+        if wants is not None and (watch.evidence_at is None or now - watch.evidence_at >= CHECKPOINT):
+            watch.evidence = dump(watch.books, wants) or watch.evidence
+            watch.evidence_at = now if watch.evidence else None
+        return watch.evidence
 
     def wants(self, key: Key) -> Wants:
         """Return what is polled for a key."""
@@ -122,6 +144,7 @@ class Poller:
         ask = status.route
         watch.leaving = frozenset(ask.clusters) - ask.route.clusters() if ask is not None else frozenset()
         watch.wants = wants
+        self._take_up(watch)
         epoch = wants.analysis.epoch if wants.analysis else ""
         if epoch != watch.epoch:
             # Another stage is another question: nothing measured before may answer it.
@@ -132,6 +155,16 @@ class Poller:
                 sooner.set()
         if self._background:
             self._follow(key, watch)
+
+    def _take_up(self, watch: _Watch) -> None:
+        """Begin with another attempt's evidence: with what an earlier leader has stored of it, or with none."""
+        analysis = watch.wants.analysis
+        if analysis is None or watch.attempt == analysis.comparison.attempt:
+            return
+        watch.attempt = analysis.comparison.attempt
+        watch.books = load(analysis.comparison.checkpoint, analysis)
+        watch.watched.clear()
+        watch.evidence, watch.evidence_at = analysis.comparison.checkpoint if watch.books else "", None
 
     def forget(self, key: Key) -> None:
         """Stop polling for a ModelDeployment that is gone."""
@@ -182,14 +215,20 @@ class Poller:
         if sample.at < wants.not_before and sample.state is not State.VALUE:
             # A source may well know nothing of a candidate that warms up.
             return False
-        window, reading = fold(watch.windows.get(metric.name), wants, metric, sample)
         before = watch.readings.get(metric.name)
-        watch.windows[metric.name] = window
+        if metric.judge.weighs(metric.judge_config):
+            watch.books[metric.name], reading = weigh(watch.books.get(metric.name), wants, metric, sample)
+            news = restless(before, reading, wants)
+        else:
+            watch.windows[metric.name], reading = fold(watch.windows.get(metric.name), wants, metric, sample)
+            news = before is None or reading.closed or reading.state is not before.state
+        guard = look(watch.watched.get(metric.name), wants, metric, sample)
+        watch.watched[metric.name] = guard
+        reading = replace(reading, guard=speaks(guard, wants))
         watch.readings[metric.name] = reading
         # A window that grows decides nothing, but people want to see how far it is.
         told = watch.told.get(metric.name)
-        news = before is None or reading.closed or reading.state is not before.state
-        if news or told is None or reading.at - told >= SHOWN:
+        if news or reading.guard >= GUARDED or told is None or reading.at - told >= self._shown:
             watch.told[metric.name] = reading.at
             return True
         return False

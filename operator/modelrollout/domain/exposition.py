@@ -4,12 +4,15 @@ Strict on purpose: a page that was cut off or is no exposition at all must be an
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from modelrollout.errors import SourceError
 
-_LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? +(\S+)(?: +-?[0-9]+)?")
+_LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{.*\})?) +(\S+)(?: +-?[0-9]+)?")
+_HEAD = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
 _ESCAPE = re.compile(r"\\(.)")
 
@@ -18,7 +21,7 @@ class Point(NamedTuple):
     """One line: a series and its value."""
 
     name: str
-    labels: dict[str, str]
+    labels: Mapping[str, str]
     value: float
 
 
@@ -39,14 +42,31 @@ def parse_exposition(text: str) -> Iterator[Point]:
 
 
 def _point(line: str) -> Point:
+    # Nearly all lines are a series, one blank and a number; the same series come again at each poll.
+    head, _, number = line.rpartition(" ")
+    try:
+        if head[-1:] != "}" or number.strip() != number:
+            head, number = _parts(line)
+        name, labels = _series(head)
+        return Point(name, labels, float(number))
+    except ValueError as exc:
+        raise SourceError(f"Reading a metrics page: {line[:80]!r} holds no number or a broken label.") from exc
+
+
+def _parts(line: str) -> tuple[str, str]:
+    """Return series and number of any line."""
     found = _LINE.fullmatch(line)
     if found is None:
         raise SourceError(f"Reading a metrics page: {line[:80]!r} is no line of the Prometheus text format.")
-    name, labels, number = found.groups()
-    try:
-        return Point(name, _labels(labels or ""), float(number))
-    except ValueError as exc:
-        raise SourceError(f"Reading a metrics page: {line[:80]!r} holds no number or a broken label.") from exc
+    return found[1], found[2]
+
+
+@lru_cache(maxsize=8192)
+def _series(text: str) -> tuple[str, Mapping[str, str]]:
+    found = _HEAD.fullmatch(text)
+    if found is None:
+        raise SourceError(f"Reading a metrics page: {text[:80]!r} is no line of the Prometheus text format.")
+    return found[1], MappingProxyType(_labels(found[2] or ""))
 
 
 def _labels(text: str) -> dict[str, str]:

@@ -135,6 +135,7 @@ class Observation:
         live_route: the ask that the data plane's own object (ConfigMap or Service) holds now, parsed by the router plugin;
             None when absent.
         readings: newest reading of each metric.
+        evidence: what evidence has been gathered in the running attempt, as text; empty when there is none.
         rejected: the API server refused a child in a dry run or a write: (kind, name) -> its words.
     """
 
@@ -156,6 +157,7 @@ class Observation:
     routers: tuple[RouterPodSeen, ...] = ()
     live_route: RouteAsk | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    evidence: str = ""
     rejected: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def child(self, kind: str, name: str) -> Mapping[str, Any] | None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from modelrollout.domain.evidence import Evidence
+
 
 class State(StrEnum):
     """What a reading is. Only VALUE can ever pass or fail a gate."""
@@ -24,6 +26,8 @@ class State(StrEnum):
     """The last answer is too old to be used."""
     ERROR = "Error"
     """The source did not answer, or not with a number."""
+    MISMATCH = "TrafficSplitMismatch"
+    """Requests do not arrive in the proportions that were asked for: a comparison may not promote."""
 
 
 @dataclass(frozen=True, order=True)
@@ -76,6 +80,9 @@ class Reading:
         closed: False while the window still grows towards ``minRequests``; value and requests are then provisional.
         message: for people.
         missing: polls in a row, this one included, that brought no value.
+        evidence: what a sequential test has gathered in this attempt; None when the metric has none.
+        slices: the same for each part of the traffic.
+        guard: ln E that more than half of the candidate's requests fail, its warm-up included.
     """
 
     metric: str
@@ -87,3 +94,6 @@ class Reading:
     closed: bool = True
     message: str = ""
     missing: int = 0
+    evidence: Evidence | None = None
+    slices: tuple[Evidence, ...] = ()
+    guard: float = 0.0

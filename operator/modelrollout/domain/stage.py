@@ -38,6 +38,7 @@ class Stage:
         approval: a person must release the end of this stage, whatever ``automation`` says.
         full_size: the candidate has all replicas, whatever its weight.
         replicas: least number of candidate pods, when the user asked for more than the weight needs.
+        budget: bad requests a minute that the weight may risk; only the rungs of a ramp have one.
     """
 
     kind: StageKind
@@ -48,3 +49,4 @@ class Stage:
     approval: bool = False
     full_size: bool = False
     replicas: int | None = None
+    budget: float | None = None

@@ -43,6 +43,53 @@ class Cause(ApiModel):
     """When it was decided."""
 
 
+class Request(ApiModel):
+    """The answer to a request of a person."""
+
+    id: Annotated[str, Field(max_length=63)]
+    """The request's own id."""
+    action: Annotated[str, Field(max_length=20)]
+    """What was asked."""
+    accepted: bool
+    """Whether it was carried out."""
+    message: Text
+    """What it did, or why it was refused."""
+    at: datetime
+    """When it was answered."""
+    by: Annotated[str, Field(max_length=256)] | None = None
+    """Who asked, as claimed."""
+
+
+class Visit(ApiModel):
+    """A stage that was entered."""
+
+    label: Annotated[str, Field(max_length=63)]
+    """The stage as people name it."""
+    weight: Annotated[int, Field(ge=0, le=100)] = 0
+    """Percent of answers from the candidate."""
+    mirror: Annotated[int, Field(ge=0, le=100)] = 0
+    """Percent of requests copied to it."""
+    at: datetime
+    """When it was entered."""
+
+
+class Edit(ApiModel):
+    """A setting of the analysis that was changed while an attempt was under way."""
+
+    at: datetime
+    """When the change was accepted."""
+    generation: int
+    """The generation of the spec that brought it."""
+    metric: Annotated[str, Field(max_length=63)] = ""
+    """The metric; empty: a setting of the whole analysis."""
+    setting: Annotated[str, Field(max_length=128)] = ""
+    """Which setting, such as threshold.max; empty: the metric as a whole."""
+    before: Annotated[str, Field(max_length=256)] = ""
+    """What it was, as JSON; empty: absent."""
+    after: Annotated[str, Field(max_length=256)] = ""
+    """What it became, as JSON; empty: absent."""
+
+
 class Rollout(ApiModel):
     """The current attempt to make a revision stable."""
 
@@ -72,6 +119,8 @@ class Rollout(ApiModel):
     """Since when the rollout waits for pods or acknowledgements without progress; absent while it does not wait."""
     verified_at: datetime | None = None
     """When the fact equalled the intent of this stage: its hold counts from here."""
+    answering_since: datetime | None = None
+    """Since when the candidate answers requests in this attempt."""
     paused_at: datetime | None = None
     """Since when nothing may advance; clocks stand still."""
     approved: Annotated[int, Field(ge=-1)] = -1
@@ -92,25 +141,18 @@ class Rollout(ApiModel):
     """Why it was aborted."""
     recommendation: Annotated[str, Field(max_length=512)] | None = None
     """With automation assist: what the operator would do."""
+    forecast: Annotated[str, Field(max_length=512)] | None = None
+    """Set when the evidence cannot be enough by the deadline at today's traffic: how long it would take, and the ways out."""
     mirrored: Annotated[int, Field(ge=0)] | None = None
     """Requests copied to the candidate in this stage, where known."""
-
-
-class Request(ApiModel):
-    """The answer to the last request of a person."""
-
-    id: Annotated[str, Field(max_length=63)]
-    """The request's own id."""
-    action: Annotated[str, Field(max_length=20)]
-    """What was asked."""
-    accepted: bool
-    """Whether it was carried out."""
-    message: Text
-    """What it did, or why it was refused."""
-    at: datetime
-    """When it was answered."""
-    by: Annotated[str, Field(max_length=256)] | None = None
-    """Who asked, as claimed."""
+    visits: Annotated[tuple[Visit, ...], Field(max_length=60)] = ()
+    """The stages that were entered, in order; the last sixty."""
+    requests: Annotated[tuple[Request, ...], Field(max_length=20)] = ()
+    """What people asked of this attempt and was carried out, in order; the last twenty."""
+    analysis: Annotated[dict[str, Any] | None, Field()] = None
+    """The analysis as last accepted for this attempt: a report says what it was judged by, whatever the spec says since."""
+    edits: Annotated[tuple[Edit, ...], Field(max_length=10)] = ()
+    """How that analysis was changed during the attempt, in order; the last ten."""
 
 
 class Past(ApiModel):
@@ -172,6 +214,8 @@ class Status(ApiModel):
     """Paused by a person's request."""
     rollout: Rollout | None = None
     """The current or last attempt."""
+    ended: Rollout | None = None
+    """The attempt that ended last, until its report is written."""
     route: RouteAsk | None = None
     """What the data plane has been asked for."""
     route_verified: bool = False

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from modelrollout.domain.evidence import Evidence
 from modelrollout.schema import ApiModel
 
 
@@ -35,8 +36,12 @@ class Gate(ApiModel):
     requests: Annotated[int, Field(ge=0)] | None = None
     """Requests that the value rests on; absent for a gauge."""
     ignored: bool = False
-    """There is no value, and the policy says that such a metric blocks nothing."""
+    """It blocks nothing: there is no value and the policy says so, or it is not required and undecided."""
     at: datetime | None = None
     """When the last window was closed."""
     message: Annotated[str, Field(max_length=512)] = ""
-    """Why it is not a pass."""
+    """Why it is not a pass; of evidence also what a pass rests on."""
+    evidence: Evidence | None = None
+    """What a sequential test has gathered in this attempt; absent for plain limits."""
+    slices: Annotated[tuple[Evidence, ...], Field(max_length=20)] = ()
+    """The same for each part of the traffic."""

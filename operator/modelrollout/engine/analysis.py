@@ -19,18 +19,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.counters import increments, remember, total
+from modelrollout.engine.verdicts import LONGEST_TEXT, combine
 from modelrollout.engine.wants import AnalysisWants, MetricWants
-from modelrollout.judges._base import Judge
+from modelrollout.judges._base import Judge, Weigher
 from modelrollout.schema import format_duration
 
 PATIENCE = 3
 """Polls in a row: fewer may be a hiccup of the source."""
 LEAST_AGE = timedelta(seconds=30)
-LONGEST_TEXT = 500
-"""Characters of a verdict's reason; it becomes part of a condition."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def fold(window: Window | None, wants: AnalysisWants, metric: MetricWants, sampl
         return _miss(window, reading)
     if sample.at < wants.not_before:
         return _start(window, sample), replace(reading, closed=False, message="Warming up: numbers do not count yet.")
-    if not metric.source.counts:
+    if not metric.source.counts(metric.source_config):
         return replace(window, at=sample.at, missing=0), replace(reading, value=sample.gauge)
     if window.at is None or window.at < wants.not_before:
         return _start(window, sample), replace(reading, closed=False, message="Counting has just begun.")
@@ -100,7 +100,7 @@ def _grow(
         return closed, replace(reading, value=measured.value, requests=measured.requests)
     quiet_since = sample.at if measured.requests > window.requests else window.quiet_since
     grown = replace(begun, sums=sums, seconds=seconds, requests=measured.requests, quiet_since=quiet_since)
-    if sample.at - quiet_since >= _patience(wants.interval):
+    if sample.at - quiet_since >= patience(wants.interval):
         quiet = replace(reading, state=State.NO_TRAFFIC, requests=measured.requests, message="No requests arrive.")
         return _miss(replace(grown, missing=window.missing), quiet)
     message = "" if measured.requests else "No request yet."
@@ -113,13 +113,14 @@ def _miss(window: Window, reading: Reading) -> tuple[Window, Reading]:
     return replace(window, missing=missing), replace(reading, missing=missing, closed=missing >= PATIENCE)
 
 
-def _patience(interval: timedelta) -> timedelta:
+def patience(interval: timedelta) -> timedelta:
+    """Return for how long silence may be chance."""
     return max(PATIENCE * interval, LEAST_AGE)
 
 
 def age(reading: Reading, now: datetime, interval: timedelta) -> Reading:
     """Return the reading, or that it is too old to be used: nobody has polled for three intervals and 30 s."""
-    limit = _patience(interval)
+    limit = patience(interval)
     if now - reading.at <= limit:
         return reading
     message = f"The last number is older than {format_duration(limit)}."
@@ -135,6 +136,9 @@ def assess(  # noqa: PLR0913  # one metric list, its memory, and the four settin
     interval: timedelta,
     on_no_data: str,
     on_error: str,
+    alpha: float,
+    beta: float,
+    guarded: frozenset[str],
 ) -> tuple[Gate, ...]:
     """Fold the newest readings into the gates.
 
@@ -146,23 +150,42 @@ def assess(  # noqa: PLR0913  # one metric list, its memory, and the four settin
         interval: between two polls.
         on_no_data: hold, ignore or rollback.
         on_error: hold, ignore or rollback.
+        alpha: chance of a false rollback by evidence.
+        beta: chance of a false promotion by evidence.
+        guarded: names of the metrics that can tell a catastrophe.
 
     Returns:
         One gate for each metric, in their order.
     """
     result = []
+    configs = {name: (judge, config) for name, judge, config in metrics}
+
+    def words(name: str, evidence: Evidence) -> str:
+        judge, config = configs[name]
+        return judge.blame_words(config, evidence, alpha) if isinstance(judge, Weigher) else ""
+
     for name, judge, config in metrics:
         waiting = Reading(name, "", now, State.VALUE, closed=False, message="No numbers yet.")
         reading = age(readings.get(name, waiting), now, interval)
-        gate = judge.judge(config, reading, gates.get(name))
+        gate = _judge(judge, config, reading, gates.get(name), beta)
         match reading.state:
             case State.VALUE:
+                result.append(gate)
+            case State.MISMATCH:
+                # No policy may pass over it: what was compared is not what was asked for.
                 result.append(gate)
             case State.NO_TRAFFIC | State.NO_METRIC | State.NAN | State.STALE:
                 result.append(_without_value(gate, reading, "onNoData", on_no_data))
             case State.ERROR:
                 result.append(_without_value(gate, reading, "onError", on_error))
-    return tuple(result)
+    guards = {name: readings[name].guard if name in readings else 0.0 for name in guarded}
+    return combine(result, guards, alpha, words)
+
+
+def _judge(judge: Judge[Any], config: Any, reading: Reading, before: Gate | None, beta: float) -> Gate:  # noqa: ANN401  # the judge's own type
+    if isinstance(judge, Weigher) and judge.weighs(config):
+        return judge.judge(config, reading, before, beta=beta)
+    return judge.judge(config, reading, before)
 
 
 def _without_value(gate: Gate, reading: Reading, field_name: str, policy: str) -> Gate:

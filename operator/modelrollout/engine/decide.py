@@ -17,9 +17,11 @@ from modelrollout.domain.route import Route
 from modelrollout.domain.status import Rollout, RolloutState, Status
 from modelrollout.engine.context import Context, contextualize
 from modelrollout.engine.events import transitions
+from modelrollout.engine.filing import forget_filed
 from modelrollout.engine.guards import find_trouble
 from modelrollout.engine.lifecycle import abort, close_abort, follow_edits, follow_spec, forget_lost, recover
 from modelrollout.engine.progress import Waiting, advance, count_mirrored, judge, obey_verdict, stop_clocks, verify
+from modelrollout.engine.proof import foresee
 from modelrollout.engine.realize import realize
 from modelrollout.engine.report import OVERDUE, Trouble, invalid, refused, report
 from modelrollout.engine.requests import answer, obey_abort
@@ -35,7 +37,7 @@ FOREIGN = timedelta(seconds=30)
 """How often somebody else's object with one of our names is looked at."""
 RULES = (obey_abort, answer, follow_spec, follow_edits)
 """What should become of the rollout, in order of precedence."""
-JUDGING = (obey_abort, stop_clocks, judge, obey_verdict, retreat, count_mirrored)
+JUDGING = (obey_abort, stop_clocks, judge, obey_verdict, foresee, retreat, count_mirrored)
 """What is known about the stage that the rollout is in; again for each attempt and stage that a pass enters."""
 
 
@@ -51,7 +53,7 @@ def decide(seen: Observation, limits: Limits, now: datetime) -> Plan:
     if context is None:
         _, problems = parse_spec(seen.spec, {"name": seen.name, "namespace": seen.namespace})
         return _stand_still(seen, refused(seen, invalid(problems), now))
-    context = forget_lost(recover(context))
+    context = forget_filed(forget_lost(recover(context)))
     lost = _lost_snapshot(context)
     if lost is not None:
         return _stand_still(seen, refused(seen, lost, now))

@@ -18,6 +18,8 @@ def transitions(before: Status, after: Status) -> tuple[Event, ...]:
         found += _outcome(old, new)
     if old is not None and new is not None:
         found += _retreat(before, after, new)
+    if new is not None and new.forecast and (old is None or not old.forecast):
+        found.append(Event("UndecidedByDeadline", new.forecast, warning=True))
     found += _stalled(before, after)
     if after.request is not None and after.request != before.request:
         request = after.request

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from modelrollout.domain.status import RolloutState
 from modelrollout.engine.context import Context
+from modelrollout.engine.filing import awaited
 from modelrollout.engine.report import Trouble, invalid
 from modelrollout.schema import format_duration
 
@@ -33,9 +34,13 @@ def _name_conflict(context: Context) -> Trouble | None:
 
 
 def _rejected(context: Context) -> Trouble | None:
-    if not context.seen.rejected:
+    # Nobody waits for a report: one that is refused (a quota, perhaps) stands in nobody's way.
+    refused = {
+        child: words for child, words in context.seen.rejected.items() if child != ("ConfigMap", awaited(context))
+    }
+    if not refused:
         return None
-    (kind, name), words = min(context.seen.rejected.items())
+    (kind, name), words = min(refused.items())
     return Trouble("ObjectRejected", f"The API server refused {kind} {name}: {words}. Correct the spec.")
 
 

@@ -3,15 +3,19 @@
 import hashlib
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from modelrollout.domain.route import RouteAsk
 from modelrollout.domain.stage import Stage, StageKind
-from modelrollout.domain.status import Cause, Past, Rollout, RolloutState, Target
+from modelrollout.domain.status import Cause, Past, Request, Rollout, RolloutState, Target, Visit
 from modelrollout.engine.context import INSTALL, Context
+from modelrollout.engine.edits import analysis_of, edits
 from modelrollout.names import LABEL_REVISION, candidate_service, mirror_cluster, workload
 
 HISTORY = 10
+VISITS = 60
+EDITS = 10
 
 
 def recover(context: Context) -> Context:
@@ -92,6 +96,7 @@ def resume_index(stages: tuple[Stage, ...], weight: int) -> int:
     return max(fitting, default=0)
 
 
+@lru_cache(maxsize=256)
 def plan_digest(stages: tuple[Stage, ...]) -> str:
     """Return a fingerprint of the weights and kinds of a list of stages.
 
@@ -123,8 +128,23 @@ def start(context: Context, revision: str) -> Context:
         started_at=context.now,
         stage_at=context.now,
         waiting_since=context.now,
+        visits=(_visit(context, stages[0]),),
+        requests=_begun_by(context, revision),
+        analysis=analysis_of(context),
     )
     return context.with_status(rollout=rollout, candidate=revision, weight=0)
+
+
+def _begun_by(context: Context, revision: str) -> tuple[Request, ...]:
+    """Return the rollback that an attempt carries out."""
+    target, request = context.status.target, context.status.request
+    if target is None or target.revision != revision or request is None:
+        return ()
+    return (request,) if request.accepted and request.action == "rollback" else ()
+
+
+def _visit(context: Context, stage: Stage) -> Visit:
+    return Visit(label=stage.label, weight=stage.weight, mirror=stage.mirror, at=context.now)
 
 
 def accepted(context: Context) -> dict[str, Any]:
@@ -177,7 +197,7 @@ def _remember(context: Context, outcome: str) -> Context:
         ended_at=context.now,
         model=" ".join(str(model[key]) for key in ("name", "version") if key in model)[:256],
     )
-    return context.with_status(history=(past, *context.status.history)[:HISTORY])
+    return context.with_status(history=(past, *context.status.history)[:HISTORY], ended=rollout)
 
 
 def follow_spec(context: Context) -> Context:
@@ -232,7 +252,7 @@ def follow_edits(context: Context) -> Context:
     """
     if context.problems:
         return context
-    context = context.with_status(accepted=accepted(context))
+    context = _note_edits(context.with_status(accepted=accepted(context)))
     rollout = context.progressing
     if rollout is None or plan_digest(context.stages) == rollout.plan:
         return context
@@ -244,9 +264,20 @@ def follow_edits(context: Context) -> Context:
     return _at_stage(context.with_rollout(approved=-1, strategy=context.spec.strategy.chosen()[0].name), index)
 
 
+def _note_edits(context: Context) -> Context:
+    """Keep how the analysis of the running attempt is changed: its report tells it."""
+    rollout, analysis = context.progressing, analysis_of(context)
+    if rollout is None or rollout.analysis == analysis:
+        return context
+    # An attempt without any visit was begun by an operator that kept none of this.
+    made = edits(rollout.analysis, analysis, context.seen.generation, context.now) if rollout.visits else ()
+    return context.with_rollout(analysis=analysis, edits=(*rollout.edits, *made)[-EDITS:])
+
+
 def _at_stage(context: Context, index: int) -> Context:
     """Enter a stage: its clocks and gates start anew."""
-    stage = context.stages[index]
+    stage, rollout = context.stages[index], context.status.rollout
+    assert rollout is not None
     return context.with_rollout(
         stage=index,
         stages=len(context.stages),
@@ -259,6 +290,7 @@ def _at_stage(context: Context, index: int) -> Context:
         gates_at=None,
         mirrored=None,
         recommendation=None,
+        visits=(*rollout.visits, _visit(context, stage))[-VISITS:],
     )
 
 

@@ -1,13 +1,17 @@
 """Walking the stages: verify, hold, judge, approve, go on. One station at a time, as far as the facts allow."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from modelrollout.api.modeldeployment import Metric
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.analysis import assess, conclude
 from modelrollout.engine.context import Context
 from modelrollout.engine.lifecycle import abort, complete, enter
+from modelrollout.engine.proof import about, proven_at, remaining, risk_known, standing
+from modelrollout.engine.ramp import next_rung, why_it_stays
 from modelrollout.engine.wants import epoch_of, judged
 from modelrollout.names import mirror_cluster
 from modelrollout.schema import format_duration
@@ -38,10 +42,11 @@ def stop_clocks(context: Context) -> Context:
     since = rollout.paused_at
     if since is None:
         return context
-    verified_at, waiting_since = (
-        _moved(each, since, context.now) for each in (rollout.verified_at, rollout.waiting_since)
+    return context.with_rollout(
+        paused_at=None,
+        verified_at=_moved(rollout.verified_at, since, context.now),
+        waiting_since=_moved(rollout.waiting_since, since, context.now),
     )
-    return context.with_rollout(paused_at=None, verified_at=verified_at, waiting_since=waiting_since)
 
 
 def _moved(clock: datetime | None, paused_at: datetime, now: datetime) -> datetime | None:
@@ -68,10 +73,18 @@ def judge(context: Context) -> Context:
         interval=analysis.interval,
         on_no_data=analysis.on_no_data,
         on_error=analysis.on_error,
+        alpha=analysis.alpha,
+        beta=analysis.beta,
+        guarded=frozenset(metric.name for metric in metrics if _guarded(metric)),
     )
     if not _worth_writing(context, rollout.gates, after):
         return context
     return context.with_rollout(gates=after, gates_at=context.now)
+
+
+def _guarded(metric: Metric) -> bool:
+    source, config = metric.source()
+    return source.errors(config)
 
 
 def _worth_writing(context: Context, before: tuple[Gate, ...], after: tuple[Gate, ...]) -> bool:
@@ -80,13 +93,18 @@ def _worth_writing(context: Context, before: tuple[Gate, ...], after: tuple[Gate
     assert rollout is not None
     if before == after:
         return False
-    if [_essence(gate) for gate in before] != [_essence(gate) for gate in after]:
+    analysis = context.spec.analysis
+    proof = math.log(1 / analysis.alpha) if analysis is not None else math.inf
+    if [_essence(gate, proof) for gate in before] != [_essence(gate, proof) for gate in after]:
         return True
     return rollout.gates_at is None or context.now - rollout.gates_at >= context.limits.gate_interval
 
 
-def _essence(gate: Gate) -> tuple[object, ...]:
-    return gate.name, gate.verdict, gate.state, gate.failures, gate.limit, gate.ignored
+def _essence(gate: Gate, proof: float) -> tuple[object, ...]:
+    """Return what of a gate decides anything; of evidence, what ends a step and the bound by which a ramp climbs."""
+    said = gate.name, gate.verdict, gate.state, gate.failures, gate.limit, gate.ignored
+    evidence = gate.evidence
+    return (*said, evidence.enough, evidence.high, evidence.worse >= proof) if evidence is not None else said
 
 
 def obey_verdict(context: Context) -> Context:
@@ -105,8 +123,12 @@ def verify(context: Context, *, reached: bool, waiting: str) -> Context:
         return context
     if reached and not waiting:
         if rollout.verified_at is None:
+            stage = context.stage
+            answers = rollout.answering_since or (context.now if stage is not None and stage.weight else None)
             # What was measured until now was measured at another weight.
-            return context.with_rollout(verified_at=context.now, waiting_since=None, gates=(), gates_at=None)
+            return context.with_rollout(
+                verified_at=context.now, waiting_since=None, gates=(), gates_at=None, answering_since=answers
+            )
         return context.with_rollout(waiting_since=None) if rollout.waiting_since else context
     if rollout.waiting_since is None:
         return context.with_rollout(waiting_since=context.now)
@@ -137,7 +159,8 @@ def advance(context: Context, detail: str = "") -> tuple[Context, Waiting | None
             continue
         if stage.kind is StageKind.PAUSE:
             context = context.with_rollout(released=stage.weight)
-        context = enter(context, rollout.stage + 1)
+        rung = next_rung(context.stages, rollout.stage, *risk_known(rollout.gates))
+        context = enter(context, rung if rung is not None else rollout.stage + 1)
         following = context.stage
         if following is not None and _same_world(stage, following):
             context = context.with_rollout(verified_at=context.now, waiting_since=None)
@@ -161,12 +184,18 @@ def _waiting(context: Context, stage: Stage, detail: str) -> Waiting | None:
         return Waiting("WaitingForRoute", f"{stage.label}: {detail or 'its route is not in place yet'}")
     if _released(context, stage):
         return None
-    hold_ends = rollout.verified_at + stage.hold
-    if context.now < hold_ends:
+    hold_ends, proven = rollout.verified_at + stage.hold, proven_at(context, stage)
+    if proven is not None and context.now < min(proven, hold_ends):
+        words = f"{stage.label} holds, though the evidence is there: the candidate answers for too short a time"
+        return Waiting("Holding", words, min(proven, hold_ends))
+    if proven is None and context.now < hold_ends:
         return Waiting("Holding", f"{stage.label} holds{_no_copies(context, stage)}", hold_ends)
     undecided = _undecided(context, stage)
     if undecided is not None:
         return undecided
+    climbing = why_it_stays(context.stages, rollout.stage, *risk_known(rollout.gates))
+    if climbing:
+        return Waiting("WaitingForAnalysis", climbing, _deadline(context, stage))
     if _needs_person(context, stage):
         return Waiting(
             "WaitingForApproval",
@@ -213,16 +242,25 @@ def _undecided(context: Context, stage: Stage) -> Waiting | None:
         return None
     if rollout.gates and all(gate.ignored for gate in rollout.gates):
         return None
-    verdict, why = conclude(rollout.gates)
-    if rollout.gates and verdict is Verdict.PASS:
+    gates = standing(context, stage)
+    verdict, why = conclude(gates)
+    if gates and verdict is Verdict.PASS:
         return None
     if verdict is Verdict.FAIL:
         # Only with automation manual: every other rung has sent traffic home by now. No deadline may promote it.
         return Waiting(
             "GateFailed", f"{stage.label}: {why}. A person decides: `kubectl modelrollout abort` or `promote`"
         )
-    why = f"{why or 'no numbers yet'}{_no_copies(context, stage)}"
+    why = f"{why or 'no numbers yet'}{_no_copies(context, stage)}{_soon(gates)}"
+    why = f"{why}. {rollout.forecast.removesuffix('.')}" if rollout.forecast else why
     return Waiting("WaitingForAnalysis", f"{stage.label}: {why}", _deadline(context, stage))
+
+
+def _soon(gates: tuple[Gate, ...]) -> str:
+    """Say how long the evidence still takes at today's traffic."""
+    undecided = [gate.evidence for gate in gates if gate.verdict is Verdict.UNDECIDED and gate.evidence is not None]
+    waits = [seconds for evidence in undecided if (seconds := remaining(evidence)) is not None]
+    return f" (about {about(timedelta(seconds=max(waits)))} at today's traffic)" if waits else ""
 
 
 def _no_copies(context: Context, stage: Stage) -> str:

@@ -1,7 +1,8 @@
 """From the decided status to writes: what should exist, minus what already is so.
 
 Reads nothing but the status and the observation, so a pass after a crash derives the same writes again. The order is that of
-growing: snapshots, pods, data plane, nudges; deletions last, and only of what no route and no router uses any more.
+growing: snapshots, pods, data plane, nudges; then deletions, and only of what no route and no router uses any more. Reports
+come last: one that is refused keeps nothing else from being done.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,10 +13,12 @@ from modelrollout.domain.plan import Apply, Delete, Nudge, Write
 from modelrollout.domain.revision import Revision
 from modelrollout.domain.status import RolloutState
 from modelrollout.engine.context import Context
+from modelrollout.engine.filing import reports
 from modelrollout.engine.setup import owner_of, router_setup
 from modelrollout.engine.sizing import current_size, sizes
-from modelrollout.names import candidate_service, mirror_cluster, workload
+from modelrollout.names import candidate_service, evidence, mirror_cluster, workload
 from modelrollout.resources.applied import needs_write, stamp
+from modelrollout.resources.checkpoint import checkpoint
 from modelrollout.resources.service import candidate, headless
 from modelrollout.resources.snapshot import controller_revision
 from modelrollout.resources.workload import deployment
@@ -24,7 +27,15 @@ from modelrollout.resources.workload import deployment
 def realize(context: Context) -> tuple[Write, ...]:
     """Return the writes that bring the world to the decided status, in order."""
     taken = context.seen.foreign | context.seen.leftovers
-    writes = (*_revisions(context), *_data_plane(context), *_nudges(context), *_retired(context), *_history(context))
+    writes = (
+        *_revisions(context),
+        *_data_plane(context),
+        *_nudges(context),
+        *_evidence(context),
+        *_retired(context),
+        *_history(context),
+        *reports(context),
+    )
     return tuple(write for write in writes if write.key not in taken)
 
 
@@ -97,6 +108,16 @@ def _nudges(context: Context) -> Iterator[Nudge]:
         # A router that nobody has asked yet has just started, and starts with the current files.
         if report.at and report.pod.running and version not in (report.version, report.pod.nudge):
             yield Nudge(report.pod.name, version)
+
+
+def _evidence(context: Context) -> Iterator[Write]:
+    """Keep the evidence of a rollout that runs. After the data plane: an abort must not wait for it."""
+    seen, rollout = context.seen, context.progressing
+    if rollout is None or rollout.previous is None:
+        yield from _delete(context, "ConfigMap", evidence(seen.name))
+    elif seen.evidence:
+        # A leader that was frozen must not put old evidence in the place of new.
+        yield from _apply(context, checkpoint(seen.name, seen.namespace, owner_of(context), seen.evidence), fenced=True)
 
 
 def _retired(context: Context) -> Iterator[Delete]:

@@ -10,6 +10,8 @@ from modelrollout.engine.lifecycle import abort, enter, roll_back_to, start
 from modelrollout.names import workload
 from modelrollout.schema import format_duration
 
+REQUESTS = 20
+
 
 def obey_abort(context: Context) -> Context:
     """Abort when the annotation names the attempt that runs."""
@@ -52,16 +54,23 @@ def answer(context: Context) -> Context:
 
 
 def _answered(context: Context, request: RequestSeen, *, accepted: bool, message: str) -> Context:
-    return context.with_status(
-        request=Request(
-            id=request.id,
-            action=request.action or "unknown",
-            accepted=accepted,
-            message=message[:1024],
-            at=context.now,
-            by=request.by,
-        )
+    said = Request(
+        id=request.id,
+        action=request.action or "unknown",
+        accepted=accepted,
+        message=message[:1024],
+        at=context.now,
+        by=request.by,
     )
+    return _noted(context.with_status(request=said), said)
+
+
+def _noted(context: Context, said: Request) -> Context:
+    """Keep what was carried out with the attempt that runs: its report tells who let it go on."""
+    rollout = context.progressing
+    if rollout is None or not said.accepted:
+        return context
+    return context.with_rollout(requests=(*rollout.requests, said)[-REQUESTS:])
 
 
 def _refusal(context: Context, request: RequestSeen) -> str | None:

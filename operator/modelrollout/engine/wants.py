@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from modelrollout.api.modeldeployment import Metric
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.observation import Observation
-from modelrollout.domain.status import RolloutState
+from modelrollout.domain.stage import Stage
+from modelrollout.domain.status import Rollout, RolloutState
 from modelrollout.engine.context import Context, contextualize
 from modelrollout.judges._base import Judge
-from modelrollout.names import mirror_cluster
+from modelrollout.names import evidence, mirror_cluster
+from modelrollout.resources.checkpoint import CHECKPOINT
 from modelrollout.routers._base import Router
 from modelrollout.sources._base import Scope, Source
 
@@ -47,6 +50,41 @@ class MetricWants:
     judge_config: Any
 
 
+class Against(StrEnum):
+    """What the candidate is compared with now."""
+
+    STABLE = "stable"
+    """Both versions are measured in the same minutes, at a split that every router has acknowledged."""
+    PAST = "past"
+    """The candidate answers everything: only what stable did before is left."""
+    NOTHING = "nothing"
+    """The split is changing: what is measured now belongs to neither weight."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How evidence is gathered.
+
+    Attributes:
+        attempt: whose evidence it is; another attempt begins anew.
+        split: which split of the requests; another one cuts the open block.
+        against: what the candidate is compared with.
+        weight: percent of the answers that the candidate should get, where the routers' counts must show it; None where
+            they need not (copies, previews by header, no split).
+        alpha: chance of a false rollback, for all metrics together.
+        beta: chance of a false promotion.
+        checkpoint: evidence as it was last stored; empty: none is.
+    """
+
+    attempt: str
+    split: str
+    against: Against
+    weight: int | None
+    alpha: float
+    beta: float
+    checkpoint: str
+
+
 @dataclass(frozen=True)
 class AnalysisWants:
     """Measure the candidate.
@@ -56,6 +94,7 @@ class AnalysisWants:
         interval: between two polls.
         not_before: numbers before it are warm-up and are discarded.
         scope: what is measured.
+        comparison: how evidence is gathered.
         router: parses and locates the router pods for sources that read them.
         metrics: what to measure.
     """
@@ -64,6 +103,7 @@ class AnalysisWants:
     interval: timedelta
     not_before: datetime
     scope: Scope
+    comparison: Comparison
     router: Router[Any]
     metrics: tuple[MetricWants, ...]
 
@@ -130,11 +170,50 @@ def _analysis(context: Context) -> AnalysisWants | None:
             arm=mirror_cluster(rollout.revision) if mirrored_only else rollout.revision,
             revision=rollout.revision,
             stable=rollout.previous,
-            pods=tuple(sorted(pod.name for pod in context.seen.pods if pod.revision == rollout.revision)),
+            pods=_pods(context, rollout.revision),
+            stable_pods=_pods(context, rollout.previous),
+            addresses={pod.address: pod.name for pod in context.seen.pods if pod.address},
         ),
+        comparison=_comparison(context, stage),
         router=context.router,
         metrics=metrics,
     )
+
+
+def _pods(context: Context, revision: str | None) -> tuple[str, ...]:
+    return tuple(sorted(pod.name for pod in context.seen.pods if revision and pod.revision == revision))
+
+
+def _comparison(context: Context, stage: Stage) -> Comparison:
+    rollout, ask, analysis = context.progressing, context.status.route, context.spec.analysis
+    assert rollout is not None
+    assert ask is not None
+    assert analysis is not None
+    weight, mirrored = ask.route.weight(rollout.revision), ask.route.mirrored(rollout.revision)
+    # A route that is not acknowledged by every router is a mixture of two splits, and pooling over those is Simpson's paradox.
+    settled = context.status.route_verified or Capability.VERIFY not in context.router.capabilities
+    against = Against.NOTHING
+    if settled and weight == 100:
+        against = Against.PAST
+    elif settled and (weight or (mirrored and not stage.weight)):
+        against = Against.STABLE
+    checkpoint = context.seen.child("ConfigMap", evidence(context.seen.name)) or {}
+    return Comparison(
+        attempt=attempt_of(rollout),
+        split=f"{weight}/{mirrored}/{settled}",
+        against=against,
+        weight=weight
+        if against is Against.STABLE and weight and not context.router.previews(context.router_config)
+        else None,
+        alpha=analysis.alpha,
+        beta=analysis.beta,
+        checkpoint=(checkpoint.get("data") or {}).get(CHECKPOINT, ""),
+    )
+
+
+def attempt_of(rollout: Rollout) -> str:
+    """Return the name of an attempt; its evidence carries it."""
+    return f"{rollout.revision}/{rollout.attempt}/{rollout.started_at.isoformat()}"
 
 
 def _not_before(context: Context, since: datetime) -> datetime:
@@ -159,4 +238,4 @@ def judged(context: Context, metric: Metric) -> bool:
     stage = context.stage
     if stage is None:
         return False
-    return stage.weight > 0 or (stage.mirror > 0 and source.sees_copies(config)) or not source.counts
+    return stage.weight > 0 or (stage.mirror > 0 and source.sees_copies(config)) or not source.counts(config)

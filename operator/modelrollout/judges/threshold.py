@@ -1,15 +1,25 @@
-"""Plain limits, as users know them: at most, at least, so many times in a row."""
+"""Plain limits, as users know them: at most, at least, so many times in a row; or one limit with a stated error rate."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.reading import Reading, State
+from modelrollout.domain.tally import Block, Histogram, Rate
 from modelrollout.domain.verdict import Gate, Verdict
-from modelrollout.judges._base import Judge
+from modelrollout.evidence.forecast import requests_needed_for_limit
+from modelrollout.judges import _limit, _words
+from modelrollout.judges._base import DEFAULT_BETA, Question, Weigher
+from modelrollout.judges._case import Damping
+from modelrollout.judges._gate import conclude
+from modelrollout.judges._limit import LimitLedger
 from modelrollout.schema import ApiModel, Rule
+
+_LEAST_REQUESTS = 50
+"""Requests that a pass by evidence needs when nobody says so, as for ``compare``."""
 
 
 class ThresholdConfig(ApiModel):
@@ -24,6 +34,11 @@ class ThresholdConfig(ApiModel):
     Not for gauges and rates per second."""
     failures: Annotated[int, Field(ge=1, le=100)] = 1
     """Windows in a row that must be outside the limits before the metric fails."""
+    evidence: Literal["sequential"] | None = None
+    """sequential: instead of windows, evidence is gathered over the whole rollout until it proves that the value is above
+    max (rollback; false with a chance of at most `analysis.alpha`) or below it (pass; false with a chance of at most
+    `analysis.beta`), however often it is looked at. A value at the limit stays undecided. For shares of requests, and for
+    quantiles of histograms; with max alone, and without failures. minRequests is then what a pass needs; absent: 50."""
 
     rules = (
         Rule(
@@ -37,18 +52,53 @@ class ThresholdConfig(ApiModel):
             "is above max, so no value can pass. Swap min and max.",
             "min",
         ),
+        Rule(
+            lambda limits: limits.evidence is None or (limits.max is not None and limits.min is None),
+            "!has(self.evidence) || (has(self.max) && !has(self.min))",
+            "is gathered about max alone. Set max and leave min out.",
+            "evidence",
+        ),
+        Rule(
+            lambda limits: limits.evidence is None or limits.failures == 1,
+            "!has(self.evidence) || !has(self.failures) || self.failures == 1",
+            "stands beside evidence, which knows no windows. Leave it out.",
+            "failures",
+        ),
     )
 
+    @property
+    def sequential(self) -> bool:
+        """Whether evidence is gathered instead of windows."""
+        return self.evidence is not None
 
-class ThresholdJudge(Judge[ThresholdConfig]):
-    """Passes when the last full window is within the limits and the one that grows now does not speak against it."""
+
+class ThresholdJudge(Weigher[ThresholdConfig, LimitLedger]):
+    """Passes when the last full window is within the limits and the one that grows now does not speak against it.
+
+    With sequential evidence it passes when the value is proven to be below the limit.
+    """
 
     name = "threshold"
     config = ThresholdConfig
 
-    def problems(self, config: ThresholdConfig, *, counts: bool, fraction: bool = False) -> tuple[Problem, ...]:
+    def problems(
+        self,
+        config: ThresholdConfig,
+        *,
+        counts: bool,
+        fraction: bool = False,
+        forms: frozenset[type] = frozenset(),
+    ) -> tuple[Problem, ...]:
         """Return why this judge cannot judge such readings."""
         found = []
+        if config.sequential and not forms & self.forms(config):
+            reason = (
+                "this metric is no share of requests and no histogram, so there is nothing to gather evidence about"
+            )
+            found.append(Problem("threshold.evidence", reason, "Leave it out."))
+        elif config.sequential and Rate in forms and config.max in (0, 1):
+            reason = f"no number of requests can prove that a share is below {config.max:g}, or above it"
+            found.append(Problem("threshold.max", reason, "Write a number between 0 and 1."))
         if config.min_requests is not None and not counts:
             reason = "this metric is one number and rests on no number of requests"
             found.append(Problem("threshold.minRequests", reason, "Leave it out."))
@@ -61,22 +111,74 @@ class ThresholdJudge(Judge[ThresholdConfig]):
         return tuple(found)
 
     def min_requests(self, config: ThresholdConfig) -> int:
-        """Return how many requests a window needs."""
-        return config.min_requests or 0
+        """Return how many requests a window, or a pass by evidence, needs."""
+        return config.min_requests or (_LEAST_REQUESTS if config.sequential else 0)
 
-    def judge(self, config: ThresholdConfig, reading: Reading, gate: Gate | None) -> Gate:
+    def weighs(self, config: ThresholdConfig) -> bool:
+        """Return whether it gathers evidence."""
+        return config.sequential
+
+    def forms(self, config: ThresholdConfig) -> frozenset[type]:  # noqa: ARG002  # the same for all limits
+        """Return what tallies evidence can be gathered from."""
+        return frozenset({Rate, Histogram})
+
+    def begin(self, config: ThresholdConfig, question: Question) -> LimitLedger:
+        """Return the ledger before the first block."""
+        return _limit.begin(_most(config), question)
+
+    def weigh(
+        self, config: ThresholdConfig, ledger: LimitLedger, block: Block, noise: float, cap: float
+    ) -> LimitLedger:
+        """Fold one block in. A limit needs no stable beside the candidate."""
+        return _limit.weigh(_most(config), ledger, block, Damping(max(float(noise), 1.0), float(cap)))
+
+    def evidence(self, config: ThresholdConfig, ledger: LimitLedger) -> Evidence:
+        """Return what has been gathered."""
+        return _limit.evidence(_most(config), ledger, self.min_requests(config))
+
+    def dump(self, ledger: LimitLedger) -> list[Any]:
+        """Return a ledger as JSON values."""
+        return _limit.dump(ledger)
+
+    def load(self, config: ThresholdConfig, question: Question, raw: object) -> LimitLedger:
+        """Return the ledger that was dumped."""
+        return _limit.load(_most(config), question, raw)
+
+    def needed(self, config: ThresholdConfig, form: type, rate: float, share: float, beta: float) -> int | None:  # noqa: ARG002  # stable is not looked at
+        """Return how many requests a pass of a share will take."""
+        if form is not Rate:
+            return None
+        found = requests_needed_for_limit(rate, _most(config), beta)
+        return max(math.ceil(found), self.min_requests(config)) if math.isfinite(found) else None
+
+    def blame_words(self, config: ThresholdConfig, evidence: Evidence, alpha: float) -> str:
+        """Return what speaks against the candidate."""
+        limit, value = _most(config), evidence.candidate
+        by = f" by {_words.plain(value - limit)}" if value is not None and value > limit else ""
+        told = f"{_words.plain(value)} " if value is not None else ""
+        chance = f"chance of this if it were within the limit: {_words.chance(evidence.against)}"
+        suspected = "" if evidence.against >= math.log(1 / alpha) else "suspected to be "
+        return f"{suspected}above the limit of {limit:g}{by}: {told}({chance})"
+
+    def judge(
+        self, config: ThresholdConfig, reading: Reading, gate: Gate | None, *, beta: float = DEFAULT_BETA
+    ) -> Gate:
         """Fold a reading into the gate.
+
+        With sequential evidence only that counts. Otherwise:
 
         While the next window grows, a pass stands as long as the provisional value is within the limits; once it is
         not, only another full window passes again. So gates with windows of different lengths can pass together.
         The last full window is held against the limits as they are now, and counts once.
         """
+        if config.sequential:
+            return _weighed(config, reading, gate, beta)
         conclusive = reading.closed and reading.state is State.VALUE
         result = Gate(
             name=reading.metric,
             verdict=Verdict.UNDECIDED,
             state=reading.state,
-            limit=_limit(config),
+            limit=_limit_words(config),
             failures=gate.failures if gate else 0,
             at=gate.at if gate else None,
             requests=reading.requests,
@@ -102,6 +204,25 @@ class ThresholdJudge(Judge[ThresholdConfig]):
         return _with(result, verdict=verdict, failures=failures, at=reading.at, message=f"{trouble}{basis}{streak}")
 
 
+def _weighed(config: ThresholdConfig, reading: Reading, gate: Gate | None, beta: float) -> Gate:
+    value = reading.evidence.candidate if reading.evidence is not None else None
+    return conclude(
+        reading,
+        gate,
+        beta=beta,
+        least=PLUGIN.min_requests(config),
+        limit=_limit_words(config),
+        values=_words.plain(value) if value is not None else "",
+        basis=f"limit {config.max:g}",
+        bound="limit",
+    )
+
+
+def _most(config: ThresholdConfig) -> float:
+    assert config.max is not None
+    return config.max
+
+
 def _with(gate: Gate, **changes: Any) -> Gate:  # noqa: ANN401  # field values of Gate
     return gate.model_copy(update=changes)
 
@@ -115,7 +236,7 @@ def _outside(config: ThresholdConfig, value: float) -> str:
     return ""
 
 
-def _limit(config: ThresholdConfig) -> str:
+def _limit_words(config: ThresholdConfig) -> str:
     match config.min, config.max:
         case None, None:
             return ""

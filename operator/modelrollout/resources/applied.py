@@ -6,6 +6,7 @@ changed what we own is seen by comparing field by field. Fields that the API ser
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,8 +16,26 @@ _EXACT = frozenset({"selector", "matchLabels", "data"})
 """Maps in which a key of somebody else changes the meaning of ours: one more label in a selector selects nothing."""
 
 
+REMEMBERED = 1024
+"""Objects of which the last stamped form is kept: nearly every pass wants what the one before wanted."""
+_remembered: OrderedDict[tuple[str, str, str], tuple[Mapping[str, Any], dict[str, Any]]] = OrderedDict()
+
+
 def stamp(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object with the hash of its own content as annotation."""
+    """Return an object with the hash of its own content as annotation. Neither of the two may be changed afterwards."""
+    place = (body["kind"], body["metadata"]["namespace"], body["metadata"]["name"])
+    last = _remembered.get(place)
+    # Python takes 1 and True for equal. A field of ours has one type, and a user's template has its hash in its place's name.
+    if last is not None and last[0] == body:
+        return last[1]
+    stamped = _stamp(body)
+    _remembered[place] = (body, stamped)
+    if len(_remembered) > REMEMBERED:
+        _remembered.popitem(last=False)
+    return stamped
+
+
+def _stamp(body: Mapping[str, Any]) -> dict[str, Any]:
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]
     metadata = body["metadata"]
@@ -54,13 +73,16 @@ def _compared(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _covers(want: Any, live: Any) -> bool:  # noqa: ANN401  # JSON
     """Return whether everything in one value is in another."""
-    match want, live:
-        case Mapping(), Mapping():
-            return all(
-                live.get(key) == value if key in _EXACT else key in live and _covers(value, live[key])
-                for key, value in want.items()
-            )
-        case list(), list():
-            return len(want) <= len(live) and all(_covers(item, other) for item, other in zip(want, live, strict=False))
-        case _:
-            return bool(want == live)
+    # Asked of every field at every pass, so by the types that JSON has and not by what could stand for them.
+    if isinstance(want, dict):
+        if not isinstance(live, dict):
+            return False
+        for key, value in want.items():
+            if key not in live or (live[key] != value and (key in _EXACT or not _covers(value, live[key]))):
+                return False
+        return True
+    if isinstance(want, list):
+        if not isinstance(live, list) or len(want) > len(live):
+            return False
+        return all(item == other or _covers(item, other) for item, other in zip(want, live, strict=False))
+    return bool(want == live)

@@ -15,7 +15,7 @@ _WANTED = (
     r"^cluster_manager\.warming_clusters$",
     r"^cluster\.[^.]+\.membership_total$",
     r"^cluster\.[^.]+\.endpoint\..*\.(healthy|rq_total|rq_error|rq_active)$",
-    r"^cluster\.[^.]+\.upstream_rq_(active|total|completed|timeout|time|[1-5]xx|max_duration_reached|pending_active)$",
+    r"^cluster\.[^.]+\.upstream_rq_(active|total|retry|completed|timeout|time|[1-5]xx|max_duration_reached|pending_active)$",
     r"^cluster\.[^.]+\.upstream_rq_(pending_overflow|active_overflow|pending_failure_eject)$",
     r"^router\.ttfb_ms",
     r"^vhost\.model\.route\.notMirrored\.upstream_rq_(total|completed)$",

@@ -8,7 +8,9 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -77,25 +79,8 @@ class EnvoyRouter(Router[EnvoyConfig]):
         return (
             client_service(*named, setup.service_name, setup.service_port, HTTP_PORT),
             disruption_budget(*named),
-            router_deployment(setup, config.replicas),
-            self._files(config, setup, ask),
+            *_routing(config, _read(setup), ask),
         )
-
-    def _files(self, config: EnvoyConfig, setup: Setup, ask: RouteAsk) -> dict[str, Any]:
-        version = self.version(config, setup, ask)
-        files = {
-            CLUSTERS_FILE: {"version_info": version, "resources": clusters(setup, ask.clusters)},
-            ROUTES_FILE: {"version_info": version, "resources": [_routes(config, setup, ask)]},
-            ASK_KEY: ask.dump(),
-        }
-        name = router(setup.name)
-        return {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": child_metadata(setup.name, setup.namespace, setup.owner, name, component=COMPONENT_ROUTER),
-            # JSON is YAML, and Envoy decides by the file's name.
-            "data": {key: json.dumps(content, indent=1, sort_keys=True) for key, content in files.items()},
-        }
 
     def carrier(self, name: str, service_name: str) -> tuple[str, str]:  # noqa: ARG002  # the Service only selects the routers
         """Return the ConfigMap."""
@@ -103,8 +88,7 @@ class EnvoyRouter(Router[EnvoyConfig]):
 
     def version(self, config: EnvoyConfig, setup: Setup, ask: RouteAsk) -> str:
         """Return the serial and a hash of both files."""
-        content = json.dumps([clusters(setup, ask.clusters), _routes(config, setup, ask)], sort_keys=True)
-        return f"{ask.serial}-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
+        return _version(config, _read(setup), ask)
 
     def read(self, carrier: Mapping[str, Any]) -> RouteAsk | None:
         """Read the ask back from the ConfigMap."""
@@ -116,6 +100,46 @@ class EnvoyRouter(Router[EnvoyConfig]):
     def parse(self, text: str) -> Report:
         """Read Envoy's statistics."""
         return parse_status(text)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A setup, equal to every other that looks the same to this router, so that nothing is rendered twice."""
+
+    looks: tuple[object, ...]
+    setup: Setup = field(compare=False)
+
+
+def _read(setup: Setup) -> _Read:
+    revisions = ((revision.name, revision.port, revision.timeout) for revision in setup.revisions.values())
+    owner = json.dumps(setup.owner, sort_keys=True)
+    return _Read((setup.name, setup.namespace, owner, tuple(revisions), setup.limits), setup)
+
+
+@lru_cache(maxsize=64)
+def _routing(config: EnvoyConfig, read: _Read, ask: RouteAsk) -> tuple[dict[str, Any], ...]:
+    """Return what every pass renders and hardly any changes: the Deployment, and the ConfigMap."""
+    setup, version = read.setup, _version(config, read, ask)
+    files = {
+        CLUSTERS_FILE: {"version_info": version, "resources": clusters(setup, ask.clusters)},
+        ROUTES_FILE: {"version_info": version, "resources": [_routes(config, setup, ask)]},
+        ASK_KEY: ask.dump(),
+    }
+    name = router(setup.name)
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": child_metadata(setup.name, setup.namespace, setup.owner, name, component=COMPONENT_ROUTER),
+        # JSON is YAML, and Envoy decides by the file's name.
+        "data": {key: json.dumps(content, indent=1, sort_keys=True) for key, content in files.items()},
+    }
+    return router_deployment(setup, config.replicas), config_map
+
+
+@lru_cache(maxsize=64)
+def _version(config: EnvoyConfig, read: _Read, ask: RouteAsk) -> str:
+    content = json.dumps([clusters(read.setup, ask.clusters), _routes(config, read.setup, ask)], sort_keys=True)
+    return f"{ask.serial}-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
 
 
 def _routes(config: EnvoyConfig, setup: Setup, ask: RouteAsk) -> dict[str, Any]:

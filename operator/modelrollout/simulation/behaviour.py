@@ -12,7 +12,7 @@ class Behaviour:
         problem: why it never runs, as the kubelet's reason (``CrashLoopBackOff``, ``ImagePullBackOff``); empty: it runs.
         never_ready: it runs, and its probe never passes.
         errors: share of its answers that are 5xx.
-        latency: seconds until it answers.
+        latency: seconds until it answers; where chance rules, half of its answers take longer.
         hangs: it never answers.
     """
 
@@ -42,8 +42,11 @@ class Behaviours:
 
     def of(self, image: str) -> Behaviour:
         """Return how an image behaves."""
-        return self._of.get(image, Behaviour())
+        return self._of.get(image, _WELL)
 
     def set(self, image: str, behaviour: Behaviour) -> None:
         """Have an image behave so from now on."""
         self._of[image] = behaviour
+
+
+_WELL = Behaviour()

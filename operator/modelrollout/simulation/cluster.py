@@ -9,6 +9,7 @@ from modelrollout.errors import RolloutError
 from modelrollout.names import COMPONENT_ROUTER, KIND, LABEL_COMPONENT
 from modelrollout.simulation.agenda import Agenda
 from modelrollout.simulation.apiserver import ApiServer
+from modelrollout.simulation.arrivals import Chance
 from modelrollout.simulation.behaviour import Behaviour, Behaviours
 from modelrollout.simulation.envoy import Envoy
 from modelrollout.simulation.faults import Faults, FaultyKube
@@ -19,6 +20,7 @@ from modelrollout.simulation.log import Log
 from modelrollout.simulation.network import Network
 from modelrollout.simulation.person import NAMESPACE, Person
 from modelrollout.simulation.replica import Replica
+from modelrollout.simulation.stillness import Stillness
 from modelrollout.simulation.store import Change, Object, Store
 from modelrollout.simulation.traffic import Traffic
 from modelrollout.simulation.witness import Witness
@@ -43,15 +45,19 @@ class Cluster:
         name: of the ModelDeployment that everything is about.
         rate: requests per second that clients send.
         limits: settings of the operator.
+        chance: decides about each request; None: requests are a flow, of which every share is exact.
 
     Attributes:
         writes: what the operators have tried to write, in order.
+        on_route: told each router that runs something else than before.
         on_write: told the number of each write, just before it.
         skew: how far the clock of the next operator is from the true one.
         frozen_for: seconds that an operator that freezes stands still.
     """
 
-    def __init__(self, name: str = "digits", *, rate: float = 100.0, limits: Limits | None = None) -> None:
+    def __init__(
+        self, name: str = "digits", *, rate: float = 100.0, limits: Limits | None = None, chance: Chance | None = None
+    ) -> None:
         self.limits = limits or Limits()
         self.skew = timedelta()
         self.frozen_for = FROZEN
@@ -60,6 +66,7 @@ class Cluster:
         self.log = Log(self.agenda, self.store)
         self.rate = rate
         self.traffic = Traffic()
+        self.traffic.chance = chance
         self.behaviours = Behaviours()
         self.network = Network(self.agenda, self.store)
         self.kubelet = Kubelet(self.agenda, self.store, self.behaviours, self._boot)
@@ -68,7 +75,9 @@ class Cluster:
         self.store.watchers += [self._direct_clients, self._invite_clients, self._count_losses]
         self.server = ApiServer(self.store, self.log.event)
         self.http = SimulatedHttp(self.store, self.kubelet, lambda: self.agenda.now)
+        self._stillness = Stillness(self.agenda, self.store, self.http)
         self.writes: list[str] = []
+        self.on_route: Callable[[Envoy], None] = lambda _envoy: None
         self.on_write: Callable[[int], None] = lambda _number: None
         self.faults = Faults(self._wrote, self._stand_still)
         self.person = Person(self.agenda, self.store, self.log, name)
@@ -84,6 +93,7 @@ class Cluster:
             http=self.http,
             limits=self.limits,
             died=self._died,
+            still=self._stillness.since,
             skew=self.skew,
         )
         replica.start()
@@ -122,8 +132,17 @@ class Cluster:
 
     def traffic_ends(self) -> None:
         """Clients go away."""
+        self.load(0.0)
+
+    def load(self, rate: float) -> None:
+        """Have clients send so many requests per second from now on, if they have come."""
         self.traffic.settle()
-        self.traffic.rate = self.rate = 0.0
+        self.rate = rate
+        if self.traffic.rate:
+            self.traffic.rate = rate
+            if not rate:
+                # Then nothing is in flight any more.
+                self._stillness.stir()
 
     async def run(self, seconds: float) -> None:
         """Let time pass."""
@@ -168,8 +187,10 @@ class Cluster:
         return {address: self.behaviours.of(image) for address, image in found.items()}
 
     def _runs(self, envoy: Envoy) -> None:
+        self._stillness.stir()
         self.log.router(envoy)
         self.witness.router(envoy)
+        self.on_route(envoy)
 
     def _invite_clients(self, change: Change, stored: Object, _before: Object | None) -> None:
         """Clients come when the status says for the first time that they are served, and then they stay."""

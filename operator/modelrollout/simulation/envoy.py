@@ -14,7 +14,10 @@ from typing import Any
 
 from modelrollout.names import mirror_cluster
 from modelrollout.routers._envoy_bootstrap import CLUSTERS_FILE, ROUTES_FILE
+from modelrollout.simulation.answers import answer, recall
+from modelrollout.simulation.arrivals import Arrived, Chance
 from modelrollout.simulation.behaviour import Behaviour
+from modelrollout.simulation.counts import Counts
 from modelrollout.simulation.traffic import Traffic
 
 LONGEST = 2.0
@@ -47,17 +50,6 @@ class Routes:
     def clusters(self) -> frozenset[str]:
         """All clusters that it names."""
         return frozenset({*self.arms, *self.mirrors, *([self.preview] if self.preview else [])})
-
-
-@dataclass
-class Counts:
-    """What one cluster has seen since the process started."""
-
-    completed: float = 0.0
-    failed: float = 0.0
-    slow: float = 0.0
-    dropped: float = 0.0
-    latencies: dict[float, float] = field(default_factory=lambda: defaultdict(float))
 
 
 class Envoy:
@@ -146,31 +138,68 @@ class Envoy:
 
     def account(self) -> None:
         """Count everything that has happened until now."""
-        now = self._now()
-        seconds = (now - self._at) / timedelta(seconds=1)
+        now, since = self._now(), self._at
         self._at = now
-        requests = self._traffic.of(self) * seconds
+        requests = self._traffic.of(self) * ((now - since) / timedelta(seconds=1))
         if not requests:
+            return
+        chance = self._traffic.chance
+        if chance is not None:
+            for cluster, arrived in chance.arrivals.reach(self.routes, requests, since, now).items():
+                self._draw(chance, cluster, arrived)
             return
         for cluster, weight in self.routes.arms.items():
             self._count(cluster, requests * weight / 100, answering=True)
         for cluster, percent in self.routes.mirrors.items():
             self._count(cluster, requests * percent / 100, answering=False)
 
+    def _draw(self, chance: Chance, cluster: str, arrived: Arrived) -> None:
+        """Count requests one by one."""
+        if not arrived.total:
+            return
+        counts, members, answering = self.counts[cluster], self.members(cluster), cluster in self.routes.arms
+        if cluster not in self.clusters.names or not members:
+            counts.completed += arrived.total
+            counts.failed += arrived.total
+            chance.tell(cluster, arrived.total, arrived.total)
+            self._lose_all(cluster, arrived.total, answering=answering)
+            return
+        if answering:
+            for address in members:
+                self._reach(address, cluster, arrived.total / len(members))
+        bad = arrived.bad
+        if bad is None:
+            bad = answer(chance, counts, members, arrived.total)
+        else:
+            recall(chance, counts, members, arrived.total, bad)
+        chance.tell(cluster, arrived.total, bad)
+
+    def _lose_all(self, cluster: str, requests: float, *, answering: bool) -> None:
+        if answering:
+            why = "has no member" if cluster in self.clusters.names else "is not known"
+            self._traffic.lose(requests, f"{self.pod}: cluster {cluster} {why}")
+
+    def _reach(self, address: str, cluster: str, requests: float) -> None:
+        """Lose requests that are sent to an address at which nobody listens."""
+        if not self._answers(address):
+            self._traffic.lose(requests, f"{self.pod}: nobody listens at a member of {cluster}")
+
     def _count(self, cluster: str, requests: float, *, answering: bool) -> None:
+        """Count a flow: every share of it is exact, and need not be a whole number."""
         counts, members = self.counts[cluster], self.members(cluster)
         counts.completed += requests
         if cluster not in self.clusters.names or not members:
             counts.failed += requests
-            if answering:
-                why = "has no member" if cluster in self.clusters.names else "is not known"
-                self._traffic.lose(requests, f"{self.pod}: cluster {cluster} {why}")
+            self._lose_all(cluster, requests, answering=answering)
             return
         for address, behaviour in members.items():
             share = requests / len(members)
-            if not self._answers(address) and answering:
-                self._traffic.lose(share, f"{self.pod}: nobody listens at a member of {cluster}")
-            counts.failed += share if behaviour.hangs else share * behaviour.errors
+            if answering:
+                self._reach(address, cluster, share)
+            failed = share if behaviour.hangs else share * behaviour.errors
+            counts.failed += failed
+            counts.members[address].total += share
+            counts.members[address].failed += failed
             counts.slow += share if behaviour.hangs else 0
             if not behaviour.hangs:
                 counts.latencies[behaviour.latency] += share

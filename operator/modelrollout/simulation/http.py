@@ -1,6 +1,6 @@
 """What can be asked over HTTP: the status pages of routers, and a Prometheus that answers as it is told to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,10 @@ from modelrollout.simulation.kubelet import Kubelet
 from modelrollout.simulation.statistics import render
 from modelrollout.simulation.store import Store
 
-Answer = float | list[float] | SourceError
-"""One number, many series (or none), or no answer at all."""
+Series = tuple[Mapping[str, str], float]
+"""Labels and value."""
+Answer = float | list[float] | list[Series] | SourceError
+"""One number, many series with or without labels (or none), or no answer at all."""
 
 
 class SimulatedHttp:
@@ -43,10 +45,16 @@ class SimulatedHttp:
         match self.query(query):
             case SourceError() as error:
                 raise error
-            case list() as series:
-                values = series
+            case list() as found:
+                series = [
+                    item if isinstance(item, tuple) else _numbered(index, item) for index, item in enumerate(found)
+                ]
             case number:
-                values = [number]
+                series = [_numbered(0, number)]
         at = self._now().timestamp()
-        result = [{"metric": {"series": str(index)}, "value": [at, f"{value:g}"]} for index, value in enumerate(values)]
+        result = [{"metric": dict(labels), "value": [at, f"{value:.17g}"]} for labels, value in series]
         return {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+
+def _numbered(index: int, value: float) -> Series:
+    return {"series": str(index)}, value

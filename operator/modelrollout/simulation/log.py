@@ -25,12 +25,17 @@ class Log:
     Args:
         agenda: virtual time.
         store: what is told about.
+
+    Attributes:
+        lines: everything that happened.
+        events: the Events among it, each with the seconds since the beginning.
     """
 
     def __init__(self, agenda: Agenda, store: Store) -> None:
         self._agenda = agenda
         self._labels: dict[str, str] = {}
         self.lines: list[str] = []
+        self.events: list[tuple[float, Event]] = []
         store.watchers.append(self._saw)
 
     def name(self, revision: str, label: str) -> None:
@@ -53,6 +58,7 @@ class Log:
 
     def event(self, event: Event) -> None:
         """Add an Event."""
+        self.events.append((self._agenda.elapsed, event))
         self.say("event", f"{'Warning' if event.warning else 'Normal'} {event.reason}: {event.message}")
 
     def router(self, envoy: Envoy) -> None:

@@ -111,6 +111,14 @@ class Person:
         assert live is not None, f"{self.name} does not exist"
         return live
 
+    def call(self, spec: Mapping[str, Any], label: str) -> str:
+        """Have the log show the revision of a valid spec by a label; return the revision's name."""
+        parsed, problems = parse_spec(spec, {"name": self.name, "namespace": NAMESPACE})
+        assert parsed is not None, problems
+        revision = revision_name(hashed_content(parsed))
+        self._log.name(revision, label)
+        return revision
+
     def _label(self, spec: Mapping[str, Any]) -> str:
         """Return how the log names the revision of a spec."""
         parsed, _ = parse_spec(spec, {"name": self.name, "namespace": NAMESPACE})

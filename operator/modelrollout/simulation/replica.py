@@ -19,6 +19,7 @@ from modelrollout.domain.observation import Limits
 from modelrollout.errors import KubeError
 from modelrollout.names import KIND, LABEL_COMPONENT, LABEL_NAME
 from modelrollout.simulation.agenda import Agenda
+from modelrollout.simulation.echo import Echo
 from modelrollout.simulation.faults import CrashedError
 from modelrollout.simulation.store import Change, Object, Store
 
@@ -38,6 +39,7 @@ class Replica:
         http: what it polls.
         limits: its settings.
         died: told when it died at a write.
+        still: whether routers would answer now as they did at a time; then they need not be asked.
         skew: how far its clock is from the true one.
     """
 
@@ -50,24 +52,28 @@ class Replica:
         http: Http,
         limits: Limits,
         died: Callable[[], None],
+        still: Callable[[datetime], bool] = lambda _asked: False,
         skew: timedelta = timedelta(),
     ) -> None:
         self._agenda = agenda
         self._store = store
         self._died = died
+        self._still = still
         self.skew = skew
         self.alive = True
         self.passes = 0
         self._polls: dict[tuple[Key, str], datetime] = {}
         self._asked: dict[Key, str] = {}
+        self._answered: dict[Key, datetime] = {}
         self._turn: datetime | None = None
+        self._echo = Echo(kube)
         self._queue = KeyedQueue()
         self._children = Children()
         self._pods = PodStore(self.wake)
-        self._poller = Poller(http, self._pods, self.now, self.wake, background=False)
+        self._poller = Poller(http, self._pods, self.now, self.wake, background=False, shown=limits.gate_interval)
         self._reconciler = Reconciler(
-            kube=kube,
-            observer=Observer(kube, self._pods, self._children),
+            kube=self._echo,
+            observer=Observer(self._echo, self._pods, self._children),
             poller=self._poller,
             limits=limits,
             clock=self.now,
@@ -81,7 +87,7 @@ class Replica:
     def start(self) -> None:
         """List everything, and follow the watches from there."""
         for found in self._store.all():
-            self._tell(Change.ADDED, found)
+            self._tell(Change.ADDED, found, None)
         self._store.watchers.append(self._saw)
 
     def stop(self) -> None:
@@ -100,16 +106,17 @@ class Replica:
             self._turn = at
             self._agenda.at(at, self._work)
 
-    def _saw(self, change: Change, stored: Object, _before: Object | None) -> None:
-        self._agenda.after(LAG, partial(self._tell, change, stored))
+    def _saw(self, change: Change, stored: Object, before: Object | None) -> None:
+        self._agenda.after(LAG, partial(self._tell, change, stored, before))
 
-    def _tell(self, change: Change, stored: Object) -> None:
+    def _tell(self, change: Change, stored: Object, before: Object | None) -> None:
         if not self.alive:
             return
         kind, metadata = stored["kind"], stored["metadata"]
         labels = metadata.get("labels") or {}
         if kind == KIND:
-            self.wake((metadata["namespace"], metadata["name"]))
+            if not self._echo.repeats(stored, before):
+                self.wake((metadata["namespace"], metadata["name"]))
         elif kind == "Pod" and LABEL_COMPONENT in labels:
             if change is Change.DELETED:
                 self._pods.remove(metadata["uid"])
@@ -117,7 +124,7 @@ class Replica:
                 self._pods.put(stored)
         elif kind in WATCHED and LABEL_NAME in labels:
             key = (self._children.remove if change is Change.DELETED else self._children.put)(kind, stored)
-            if key is not None:
+            if key is not None and not self._echo.repeats(stored, before):
                 self.wake(key)
 
     async def _work(self) -> None:
@@ -167,5 +174,13 @@ class Replica:
         if not self.alive or self._polls.get((key, what)) != at:
             return
         del self._polls[key, what]
-        await (self._poller.poll_routers if what == "routers" else self._poller.poll_metrics)(key)
+        if what == "routers":
+            answered, wants = self._answered.get(key), self._poller.wants(key).routers
+            if answered is not None and wants is not None and not wants.fast and self._still(answered):
+                self._plan(key, what, SLOW)
+                return
+            self._answered[key] = self._agenda.now
+            await self._poller.poll_routers(key)
+        else:
+            await self._poller.poll_metrics(key)
         self._follow(key)

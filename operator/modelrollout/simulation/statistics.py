@@ -1,12 +1,18 @@
 """The text of a router's status page: Envoy's own names and labels, as ``routers/_envoy_stats.py`` and the sources read them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import accumulate
 
 from modelrollout.names import mirror_cluster
-from modelrollout.simulation.envoy import Counts, Envoy
+from modelrollout.routers._envoy_bootstrap import BUCKETS
+from modelrollout.simulation.counts import Counts
+from modelrollout.simulation.envoy import Envoy
 
 BOUNDS = (50, 250, 1000, 5000)
-"""Milliseconds."""
+"""Milliseconds; enough where all answers of an image take the same time."""
+TIME = "envoy_cluster_upstream_rq_time_bucket"
+FIRST_BYTE = "envoy_router_ttfb_ms_bucket"
 
 
 def render(envoy: Envoy) -> str:
@@ -29,7 +35,10 @@ def _cluster(envoy: Envoy, name: str) -> Iterator[str]:
     label = f'envoy_cluster_name="{name}"'
     yield f"envoy_cluster_membership_total{{{label}}} {len(members)}"
     for address in sorted(members):
-        yield f'envoy_cluster_endpoint_healthy{{{label},envoy_endpoint_address="{address}:8080"}} 1'
+        endpoint = f'{label},envoy_endpoint_address="{address}:8080"'
+        yield f"envoy_cluster_endpoint_healthy{{{endpoint}}} 1"
+        yield f"envoy_cluster_endpoint_rq_total{{{endpoint}}} {int(counts.members[address].total)}"
+        yield f"envoy_cluster_endpoint_rq_error{{{endpoint}}} {int(counts.members[address].failed)}"
     yield f"envoy_cluster_upstream_rq_active{{{label}}} {envoy.active(name)}"
     yield f"envoy_cluster_upstream_rq_pending_active{{{label}}} 0"
     completed = int(counts.completed)
@@ -40,14 +49,23 @@ def _cluster(envoy: Envoy, name: str) -> Iterator[str]:
     yield f"envoy_cluster_upstream_rq_timeout{{{label}}} {0 if copies else slow}"
     yield f"envoy_cluster_upstream_rq_completed{{{label}}} {completed - slow if copies else completed}"
     yield f'envoy_cluster_upstream_rq_xx{{{label},envoy_response_code_class="5"}} {failed - slow if copies else failed}'
-    yield from _histogram(counts, "envoy_cluster_upstream_rq_time_bucket", label)
-    if not copies:
-        yield from _histogram(counts, "envoy_router_ttfb_ms_bucket", f'cluster="{name}"')
+    times, first_bytes = (TIME, label), (FIRST_BYTE, f'cluster="{name}"')
+    if counts.latencies:
+        within = [int(number) for number in _within(counts)]
+        for series in (times,) if copies else (times, first_bytes):
+            yield from map("{} {}".format, _heads(*series, BOUNDS), within)
+    if any(counts.times):
+        yield from map("{} {}".format, _heads(*times, BUCKETS), accumulate(counts.times))
+        if not copies:
+            yield from map("{} {}".format, _heads(*first_bytes, BUCKETS), accumulate(counts.first_bytes))
 
 
-def _histogram(counts: Counts, series: str, label: str) -> Iterator[str]:
-    if not counts.latencies:
-        return
+def _within(counts: Counts) -> Iterable[float]:
     for bound in (*BOUNDS, float("inf")):
-        within = sum(number for seconds, number in counts.latencies.items() if seconds * 1000 <= bound)
-        yield f'{series}{{{label},le="{"+Inf" if bound == float("inf") else bound}"}} {int(within)}'
+        yield sum(number for seconds, number in counts.latencies.items() if seconds * 1000 <= bound)
+
+
+@lru_cache(maxsize=256)
+def _heads(series: str, label: str, bounds: tuple[int, ...]) -> tuple[str, ...]:
+    """Return what stands before the numbers of a histogram."""
+    return tuple(f'{series}{{{label},le="{bound}"}}' for bound in (*bounds, "+Inf"))

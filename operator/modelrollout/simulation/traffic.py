@@ -3,6 +3,8 @@
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from modelrollout.simulation.arrivals import Chance
+
 if TYPE_CHECKING:
     from modelrollout.simulation.envoy import Envoy
 
@@ -13,11 +15,13 @@ class Traffic:
     Attributes:
         rate: requests per second; none come before somebody sets it.
         lost: requests that no model answered, by what happened.
+        chance: decides about each request; None: requests are a flow, of which every share is exact.
     """
 
     def __init__(self) -> None:
         self.rate = 0.0
         self.lost: dict[str, float] = defaultdict(float)
+        self.chance: Chance | None = None
         self._routers: set[Envoy] = set()
 
     def open(self, router: "Envoy") -> None:

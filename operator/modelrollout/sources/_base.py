@@ -5,14 +5,15 @@ Counters are monotone and raw; ``engine/analysis.py`` subtracts them per key and
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.reading import Sample
+from modelrollout.domain.tally import Measure
 from modelrollout.schema import ApiModel
 
 C = TypeVar("C", bound=ApiModel)
@@ -38,6 +39,8 @@ class Scope:
         revision: the candidate.
         stable: the revision to fall back to; None during a first install.
         pods: names of the candidate's pods.
+        stable_pods: names of stable's pods.
+        addresses: which pod of the two has an IP address.
     """
 
     namespace: str
@@ -46,6 +49,8 @@ class Scope:
     revision: str
     stable: str | None
     pods: tuple[str, ...]
+    stable_pods: tuple[str, ...] = ()
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,25 +86,43 @@ class Source(ABC, Generic[C]):
         name: field name below ``spec.analysis.metrics[]``.
         config: the field's model.
         needs: what the router must be able to do.
-        counts: True when samples hold counters (and ``minRequests`` makes sense), False when they hold one gauge.
     """
 
     name: str
     config: type[C]
     needs: frozenset[Capability] = frozenset()
-    counts: bool = True
 
     def problems(self, config: C) -> tuple[Problem, ...]:  # noqa: ARG002  # most configs are fully checked by their schema
         """Return mistakes that a schema cannot say, with paths below the metric."""
         return ()
 
-    def counted(self, config: C) -> bool:  # noqa: ARG002  # most sources count always or never
+    def counts(self, config: C) -> bool:  # noqa: ARG002  # most sources always count
+        """Return whether samples hold counters; otherwise they hold one gauge."""
+        return True
+
+    def counted(self, config: C) -> bool:
         """Return whether a window of this metric is judged once it rests on enough requests."""
-        return self.counts
+        return self.counts(config)
+
+    def forms(self, config: C) -> frozenset[type]:  # noqa: ARG002  # most sources know it of each signal
+        """Return which tallies its counters amount to, see :meth:`measure_arm`; none when nothing can be compared."""
+        return frozenset()
+
+    def errors(self, config: C) -> bool:  # noqa: ARG002  # most signals are no errors
+        """Return whether what it counts as bad is an error that clients see."""
+        return False
 
     def fraction(self, config: C) -> bool:  # noqa: ARG002  # most sources know no unit
         """Return whether the value is a fraction of 1, so that a limit in percent is a mistake."""
         return False
+
+    def quantile(self, config: C) -> float | None:  # noqa: ARG002  # most signals have none
+        """Return which quantile the value is, None when it is none."""
+        return None
+
+    def lag(self, config: C) -> timedelta:  # noqa: ARG002  # most sources tell what is now
+        """Return how old an answer may be: what is counted until then after a change of the split belongs to neither."""
+        return timedelta()
 
     def sees_copies(self, config: C) -> bool:  # noqa: ARG002  # most sources do not care who answers
         """Return whether it can measure a candidate that only gets copies of requests."""
@@ -132,3 +155,16 @@ class Source(ABC, Generic[C]):
             increments: how much each series of the candidate's arm grew, summed over pods.
             seconds: length of the window.
         """
+
+    def measure_arm(self, config: C, increments: Mapping[str, float]) -> Measure | None:  # noqa: ARG002  # a gauge has none
+        """Turn what one arm did in a stretch of time into a tally; None when there was nothing to count.
+
+        A histogram lists every bound up to which the number of values is known, with the bounds around every value. A
+        bound that it does not list lies between two listed ones: if those have the same count, so has this one; if not,
+        nobody can say how many values were below it.
+
+        Args:
+            config: the metric's source.
+            increments: how much each series of the arm grew, summed over the pods that reported.
+        """
+        return None

@@ -8,6 +8,8 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 
+DEFAULT_QUANTILE = 0.99
+
 
 def quantile(buckets: Mapping[float, float], q: float) -> float | None:
     """Return a quantile in the unit of the bounds, None when the histogram is empty.

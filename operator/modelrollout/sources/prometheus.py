@@ -1,128 +1,289 @@
-"""One number per query from a Prometheus that the operator's configuration names.
+"""Numbers from a Prometheus that the operator's configuration names: one gauge, or raw counters of both versions.
 
-The query is the user's own, so everything that can come back is told apart: a number, no series, many series, not a
-number, a number from long ago, and the server's own complaint.
+A gauge is taken as it is. Counters are asked for as they stand, in one query per metric so that all are of one moment, and
+are subtracted here, per pod and series; they can be compared with what stable counted in the same time.
 """
 
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from modelrollout.domain.problem import Problem
-from modelrollout.domain.reading import Sample, State
+from modelrollout.domain.reading import Key, Sample, State
+from modelrollout.domain.tally import Histogram, Mean, Measure, Rate, Shares
 from modelrollout.errors import SourceError
-from modelrollout.schema import ApiModel
+from modelrollout.schema import ApiModel, Rule
+from modelrollout.sources import _forms, _tallies
 from modelrollout.sources._base import Fetch, Measured, Origin, Scope, Source
+from modelrollout.sources._forms import CountersConfig, Form, MeanConfig, SharesConfig, Text
+from modelrollout.sources._histogram import DEFAULT_QUANTILE, quantile
+from modelrollout.sources._presets import PRESETS, known_preset
+from modelrollout.sources._selectors import fill, selector_problems, unite, variable_problems
+from modelrollout.sources._series import Pods, Series, counters, number, vector
 
-_VARIABLES = ("namespace", "name", "revision", "pods")
-_VARIABLE = re.compile(r"\$(\$|[a-zA-Z0-9_]*)")
-_CHECK = "Check MODELROLLOUT_PROMETHEUS_URL."
+SCRAPED = timedelta(seconds=30)
+"""Longest time between two scrapes that is provided for."""
 OLDEST = timedelta(minutes=5)
 """Prometheus itself looks back five minutes for the last value of a series."""
+Preset = Annotated[str, AfterValidator(known_preset), Field(max_length=63)]
+_FORMS = ("query", "counters", "histogram", "mean", "shares", "preset")
 
 
 class PrometheusConfig(ApiModel):
-    """One number from Prometheus per poll. Its address and credentials are settings of the operator."""
+    """Numbers from Prometheus. Its address and credentials are settings of the operator.
 
-    query: Annotated[str, Field(min_length=1, max_length=4096)]
+    Exactly one of `query` (one gauge), `counters`, `histogram`, `mean`, `shares` and `preset` says what to ask for. All but
+    `query` select raw counters, in which $namespace, $name and $pods (a regular expression that matches the pods of both
+    versions, for `=~`) are filled in; write $$ for a dollar sign. Many series may be found; the label pod says whose each
+    is. They are subtracted per pod, so rate(), increase() and sum() have no place in them.
+    """
+
+    query: Text | None = None
     """PromQL that gives one number. $namespace, $name, $revision and $pods (a regular expression that matches the
     candidate's pods, for `=~`) are filled in; write $$ for a dollar sign."""
+    counters: CountersConfig | None = None
+    """Bad requests among all, as a fraction of 1."""
+    histogram: Text | None = None
+    """Selects the buckets of a histogram to which each request adds one value: series that end with _bucket and have the
+    label le."""
+    mean: MeanConfig | None = None
+    """The mean of values, from their sum and number."""
+    shares: SharesConfig | None = None
+    """Shares of classes. They can be compared with stable's; no limit can be set for them."""
+    preset: Annotated[Preset | None, Field(json_schema_extra={"enum": sorted(PRESETS)})] = None
+    """What a model server counts, as server/signal. Times are in seconds, errorRate is a fraction of 1."""
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Which quantile of a histogram a threshold is held against, between 0 and 1.
+    0.99 is the 99th percentile, and what is taken when it is absent."""
+
+    rules = (
+        Rule(
+            lambda config: sum(getattr(config, name) is not None for name in _FORMS) == 1,
+            f"[{', '.join(f'has(self.{name})' for name in _FORMS)}].filter(given, given).size() == 1",
+            f"must say in exactly one way what to ask for. Write one of {', '.join(_FORMS)}.",
+        ),
+        Rule(
+            lambda config: config.quantile is None or config.histogram is not None or config.preset is not None,
+            "!has(self.quantile) || has(self.histogram) || has(self.preset)",
+            "stands beside numbers that have no quantiles. Leave it out, or use histogram or preset.",
+            "quantile",
+        ),
+    )
+
+    def form(self) -> Form | None:
+        """Return which counters are selected and what they amount to; None for a gauge."""
+        match self:
+            case PrometheusConfig(preset=str(name)):
+                return PRESETS[name]
+            case PrometheusConfig(counters=CountersConfig() as pair):
+                return _forms.rate(pair.bad, pair.total, errors=pair.errors)
+            case PrometheusConfig(histogram=str(series)):
+                return _forms.histogram(series)
+            case PrometheusConfig(mean=MeanConfig() as parts):
+                return _forms.mean(parts.sum, parts.count)
+            case PrometheusConfig(shares=SharesConfig() as classes):
+                return _forms.shares(classes.query, classes.label)
+            case _:
+                return None
 
 
 class PrometheusSource(Source[PrometheusConfig]):
-    """Runs one instant query per poll. The number is taken as it is: what it means is the query's business."""
+    """Runs one instant query per poll. What its numbers mean is the query's business."""
 
     name = "prometheus"
     config = PrometheusConfig
-    counts = False
 
     def problems(self, config: PrometheusConfig) -> tuple[Problem, ...]:
-        """Return variables that nothing can be filled in for."""
-        unknown = sorted({found[1] for found in _VARIABLE.finditer(config.query)} - {"$", *_VARIABLES})
-        known = ", ".join(f"${name}" for name in _VARIABLES)
-        remedy = f"Use {known}, or write $$ for a dollar sign."
-        return tuple(Problem("prometheus.query", f"${name} is no variable", remedy) for name in unknown)
+        """Return what makes a query unusable."""
+        return tuple(_problems(config))
+
+    def counts(self, config: PrometheusConfig) -> bool:
+        """All but `query` ask for counters."""
+        return config.form() is not None
+
+    def fraction(self, config: PrometheusConfig) -> bool:
+        """Bad requests among all are a share."""
+        form = config.form()
+        return form is not None and form.tally is Rate
+
+    def forms(self, config: PrometheusConfig) -> frozenset[type]:
+        """A gauge cannot be compared, and nothing of which many values come from one request."""
+        form = config.form()
+        return frozenset({form.tally} if form and not form.clumped else ())
+
+    def errors(self, config: PrometheusConfig) -> bool:
+        """The author of counters says it; presets know."""
+        form = config.form()
+        return form is not None and form.errors
+
+    def quantile(self, config: PrometheusConfig) -> float | None:
+        """Histograms are shown by one."""
+        return (config.quantile or DEFAULT_QUANTILE) if Histogram in self.forms(config) else None
+
+    def lag(self, config: PrometheusConfig) -> timedelta:  # noqa: ARG002  # all series are scraped
+        """Counters are as old as their last scrape, and the answer does not say how old."""
+        return SCRAPED
 
     def fetch(self, config: PrometheusConfig, scope: Scope) -> Fetch:
-        """Return the query with its variables filled in."""
-        values = {
-            "$": "$",
-            "namespace": scope.namespace,
-            "name": scope.name,
-            "revision": scope.revision,
-            # A dot in brackets needs no backslash, whatever quotes the query uses. An empty alternation would match
-            # every series without the label; no pod can be called "-".
-            "pods": "|".join(pod.replace(".", "[.]") for pod in scope.pods) or "-",
-        }
-        return Fetch(Origin.PROMETHEUS, _VARIABLE.sub(lambda found: values.get(found[1], found[0]), config.query))
+        """Return the query with its variables filled in; a gauge is the candidate's alone."""
+        form = config.form()
+        if form is None:
+            return Fetch(Origin.PROMETHEUS, fill(config.query or "", scope, scope.pods))
+        pods = (*scope.pods, *scope.stable_pods)
+        return Fetch(
+            Origin.PROMETHEUS,
+            unite({name: fill(selector, scope, pods) for name, selector in form.selectors.items()}),
+        )
 
-    def parse(self, config: PrometheusConfig, scope: Scope, answers: Mapping[str, Any], at: datetime) -> Sample:  # noqa: ARG002  # the answer says all
-        """Read the answer to an instant query: a scalar, or a vector with at most one element."""
-        found = _point(answers.get(""))
-        if found is None:
-            return Sample(at, state=State.NO_METRIC, message="The query finds no series.")
-        seconds, text = found
-        if at - datetime.fromtimestamp(seconds, UTC) > OLDEST:
-            return Sample(at, state=State.STALE, message="Prometheus answers with a number older than 5m.")
-        value = float(text)
-        if math.isnan(value):
-            return Sample(at, state=State.NAN, message="The query gives NaN: it divides 0 by 0.")
-        if math.isinf(value):
-            return Sample(at, state=State.ERROR, message=f"The query gives {text}: it divides by 0.")
-        return Sample(at, gauge=value)
+    def parse(self, config: PrometheusConfig, scope: Scope, answers: Mapping[str, Any], at: datetime) -> Sample:
+        """Read the answer to an instant query: one number, or the counters of both versions."""
+        form = config.form()
+        answer = answers.get("")
+        return _gauge(answer, at) if form is None else _counted(form, scope, answer, at)
 
-    def measure(self, config: PrometheusConfig, increments: Mapping[str, float], seconds: float) -> Measured:  # noqa: ARG002  # a gauge has no window
-        """Return nothing: a gauge is not summed."""
-        return Measured(None, 0)
+    def measure(self, config: PrometheusConfig, increments: Mapping[str, float], seconds: float) -> Measured:  # noqa: ARG002  # none of the forms is per second
+        """Turn a window into the number that a limit is held against."""
+        measure = self.measure_arm(config, increments)
+        match measure.tally if measure else None:
+            case Rate(bad, total):
+                return Measured(bad / total, round(total))
+            case Histogram(buckets) as found:
+                return Measured(quantile(dict(buckets), config.quantile or DEFAULT_QUANTILE), round(found.total))
+            case Mean(total, count):
+                return Measured(total / count, round(count))
+            case Shares() as classes:
+                return Measured(None, round(classes.total))
+            case None:
+                return Measured(None, 0)
+
+    def measure_arm(self, config: PrometheusConfig, increments: Mapping[str, float]) -> Measure | None:
+        """Turn what one arm did into a tally; of bad requests also what each pod did."""
+        form = config.form()
+        if form is None:
+            return None
+        if form.tally is Rate:
+            return _tallies.rate(increments)
+        if form.tally is Mean:
+            return _tallies.mean(increments, form.scale)
+        if form.tally is Histogram:
+            return _tallies.histogram(increments)
+        return _tallies.shares(increments)
 
 
-def _point(answer: object) -> tuple[float, str] | None:
-    """Return time and value of the one number in an answer, None when there is no series.
+def _problems(config: PrometheusConfig) -> Iterator[Problem]:
+    if config.query is not None:
+        yield from variable_problems("prometheus.query", config.query)
+    if config.counters is not None:
+        yield from selector_problems("prometheus.counters.bad", config.counters.bad)
+        yield from selector_problems("prometheus.counters.total", config.counters.total)
+    if config.histogram is not None:
+        yield from selector_problems("prometheus.histogram", config.histogram)
+    if config.mean is not None:
+        yield from selector_problems("prometheus.mean.sum", config.mean.sum)
+        yield from selector_problems("prometheus.mean.count", config.mean.count)
+    if config.shares is not None:
+        yield from selector_problems("prometheus.shares.query", config.shares.query)
+    form = config.form()
+    if config.quantile is not None and form is not None and form.tally is not Histogram:
+        yield Problem("prometheus.quantile", f"{config.preset} is no histogram", "Leave the quantile out.")
 
-    Raises:
-        SourceError: anything else.
-    """
+
+def _is_old(seconds: float, at: datetime) -> bool:
+    return at - datetime.fromtimestamp(seconds, UTC) > OLDEST
+
+
+def _gauge(answer: object, at: datetime) -> Sample:
+    found = number(answer)
+    if found is None:
+        return Sample(at, state=State.NO_METRIC, message="The query finds no series.")
+    seconds, text = found
+    if _is_old(seconds, at):
+        return Sample(at, state=State.STALE, message="Prometheus answers with a number older than 5m.")
+    value = float(text)
+    if math.isnan(value):
+        return Sample(at, state=State.NAN, message="The query gives NaN: it divides 0 by 0.")
+    if math.isinf(value):
+        return Sample(at, state=State.ERROR, message=f"The query gives {text}: it divides by 0.")
+    return Sample(at, gauge=value)
+
+
+def _counted(form: Form, scope: Scope, answer: object, at: datetime) -> Sample:
+    found = vector(answer)
+    if not found:
+        return Sample(at, state=State.NO_METRIC, message="The query finds no series.")
+    if _is_old(found[0].at, at):
+        return Sample(at, state=State.STALE, message="Prometheus answers with numbers older than 5m.")
+    pods = Pods(scope)
+    ours = tuple(counters(found, pods))
+    if any(math.isnan(series.value) for _, series in ours):
+        return Sample(at, state=State.NAN, message="A counter is NaN, so nothing can be subtracted from it.")
+    kinds = {series.kind for pod, series in ours if pods.arms[pod] == scope.arm}
+    # Bad requests may have no series yet; everything else is there from the first request on.
+    if missing := sorted(form.selectors.keys() - kinds - {"bad"}):
+        what = f"{missing[0]} finds" if missing[0] else "The query finds"
+        message = (
+            f"{what} no series whose label pod names a pod of the candidate: it had no request yet, or is not scraped."
+        )
+        return Sample(at, state=State.NO_METRIC, message=message)
+    kept: dict[Key, float] = {}
+    for pod, name, value in _named(form, ours):
+        key = Key(pods.arms[pod], pod, name)
+        if key in kept:
+            raise _twice()
+        kept[key] = value
+    return Sample(at, kept)
+
+
+def _named(form: Form, ours: Iterable[tuple[str, Series]]) -> Iterator[tuple[str, str, float]]:
+    """Yield pod, name and value of each counter, see ``_tallies.py``."""
+    if form.tally is Histogram:
+        yield from _buckets(ours, form.scale)
+        return
+    for pod, series in ours:
+        if form.tally is Rate:
+            yield pod, f"{series.kind}/{pod}/{series.digest()}", series.value
+        elif form.tally is Mean:
+            yield pod, f"{series.kind}/{series.digest()}", series.value
+        else:
+            yield pod, f"class/{series.digest(form.label)}/{series.labels.get(form.label, '')}", series.value
+
+
+def _buckets(ours: Iterable[tuple[str, Series]], scale: float) -> Iterator[tuple[str, str, float]]:
+    """Yield the buckets of each histogram, each named with the bound below its own."""
+    found: dict[tuple[str, str], dict[float, float]] = defaultdict(dict)
+    for pod, series in ours:
+        bounds = found[pod, series.digest("le")]
+        bound = _bound(series, scale)
+        if bound in bounds:
+            raise _twice()
+        bounds[bound] = series.value
+    for (pod, digest), bounds in found.items():
+        if math.inf not in bounds:
+            raise SourceError('Asking Prometheus: a histogram has no bucket le="+Inf". Select all of its buckets.')
+        for low, high in pairwise((-math.inf, *sorted(bounds))):
+            yield pod, f"{_tallies.bucket(low, high)}/{digest}", bounds[high]
+
+
+def _twice() -> SourceError:
+    return SourceError(
+        "Asking Prometheus: it has the same counters of a pod twice, from several replicas of Prometheus. "
+        "Name one of them in the selector."
+    )
+
+
+def _bound(series: Series, scale: float) -> float:
     try:
-        match answer:
-            case {"status": "error", "error": str(words)}:
-                raise SourceError(f"Asking Prometheus: it refuses the query: {words}")
-            case {"status": "success", "data": {"resultType": "vector", "result": []}}:
-                return None
-            case {"status": "success", "data": {"resultType": "vector", "result": [{"value": [seconds, text]}]}}:
-                return float(seconds), _number(text)
-            case {"status": "success", "data": {"resultType": "scalar", "result": [seconds, text]}}:
-                return float(seconds), _number(text)
-            case {"status": "success", "data": {"resultType": "vector", "result": [_, _, *_] as series}}:
-                raise SourceError(
-                    f"Asking Prometheus: the query gives {len(series)} series where one number is needed: "
-                    f"{_few(series)}. Aggregate it, for example with sum() or max()."
-                )
-            case {"status": "success", "data": {"resultType": str(kind)}}:
-                raise SourceError(
-                    f"Asking Prometheus: the query gives a {kind} of another form than one number. Aggregate it."
-                )
-            case _:
-                raise SourceError(f"Asking Prometheus: the answer is not of its form. {_CHECK}")
-    except (TypeError, ValueError) as exc:
-        raise SourceError(f"Asking Prometheus: the answer holds no number where one belongs. {_CHECK}") from exc
-
-
-def _number(text: object) -> str:
-    """Return the text of a number as it came: NaN and infinity are told in their own words."""
-    if not isinstance(text, str):
-        raise TypeError(text)
-    float(text)
-    return text
-
-
-def _few(series: Iterable[Any]) -> str:
-    """Name up to five series by their labels, sorted, so that the text is the same at the next poll."""
-    names = sorted(str(item.get("metric")) if isinstance(item, Mapping) else str(item) for item in series)
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        # Nine digits tell all bounds from each other, and leave out what a multiplication adds.
+        return float(f"{float(series.labels['le']) * scale:.9g}")
+    except (KeyError, ValueError) as exc:
+        raise SourceError(
+            "Asking Prometheus: the histogram has series without a bound in the label le. Select its _bucket series."
+        ) from exc
 
 
 PLUGIN = PrometheusSource()

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,13 +16,13 @@ from pydantic import Field
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.exposition import Point, parse_exposition
 from modelrollout.domain.reading import Key, Sample, State
+from modelrollout.domain.tally import Histogram, Measure, Rate
 from modelrollout.errors import SourceError
 from modelrollout.names import mirror_cluster
 from modelrollout.schema import ApiModel, Rule
 from modelrollout.sources._base import Fetch, Measured, Origin, Scope, Source
-from modelrollout.sources._histogram import quantile
+from modelrollout.sources._histogram import DEFAULT_QUANTILE, quantile
 
-DEFAULT_QUANTILE = 0.99
 _MIRROR = mirror_cluster("")
 
 
@@ -42,11 +43,22 @@ _COUNTERS = {
     "envoy_cluster_upstream_rq_timeout": "timedOut",
     "envoy_cluster_upstream_rq_pending_overflow": "refused",
     "envoy_cluster_upstream_rq_active_overflow": "refused",
+    "envoy_cluster_upstream_rq_total": "sent",
+    "envoy_cluster_upstream_rq_pending_failure_eject": "unsent",
+    "envoy_cluster_upstream_rq_retry": "retried",
 }
+_ENDPOINTS = {"envoy_cluster_endpoint_rq_total": "total", "envoy_cluster_endpoint_rq_error": "bad"}
 _HISTOGRAMS = {
     Signal.LATENCY: "envoy_cluster_upstream_rq_time_bucket",
     Signal.FIRST_BYTE: "envoy_router_ttfb_ms_bucket",
 }
+BOUNDS = (
+    *(1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500, 600, 800),
+    *(1000, 1200, 1500, 2000, 2500, 3000, 4000, 5000, 6000, 8000, 10000, 12000, 15000, 20000, 25000, 30000, 40000),
+    *(50000, 60000, 120000, 300000),
+)
+"""Milliseconds: the bounds that the router's histograms have, whether or not a value was counted below them."""
+_KNOWN = frozenset((*_COUNTERS, *_ENDPOINTS, *_HISTOGRAMS.values()))
 
 
 class RouterConfig(ApiModel):
@@ -85,9 +97,17 @@ class RouterSource(Source[RouterConfig]):
     dropped    the same for copies: the router's doing, which says nothing about the candidate
     timedOut   requests that ran into the time-out; Envoy's histogram does not hold them
     le=0.25    requests that took at most so many seconds
+    sent       requests that a connection to a pod took, each try counted, from the moment when they are sent
+    unsent     requests that no connection took, because none could be made
+    retried    tries that followed another one of the same request, where the router tells them
     ========== ===================================================================================================
 
-    A client that leaves before the answer is in none of them.
+    A client that leaves before the answer is in none of them but ``sent``.
+
+    For the error rate the same is kept of each pod, by its address: ``endpoint/10.0.0.1/total`` are tries sent to it, and
+    ``endpoint/10.0.0.1/bad`` those that it answered with 5xx, and those for which the router made a 503 or 504 itself
+    because the pod took no connection, reset it or ran into the time-out; a try is in it too when the next one went well.
+    They tell how much pods differ, and are no error rate.
     """
 
     name = "router"
@@ -101,6 +121,24 @@ class RouterSource(Source[RouterConfig]):
     def fraction(self, config: RouterConfig) -> bool:
         """Error rate and dropped are shares."""
         return config.signal in (Signal.ERROR_RATE, Signal.DROPPED)
+
+    def forms(self, config: RouterConfig) -> frozenset[type]:
+        """Requests per second follow the weight, so they are not compared."""
+        match config.signal:
+            case Signal.ERROR_RATE | Signal.DROPPED:
+                return frozenset({Rate})
+            case Signal.LATENCY | Signal.FIRST_BYTE:
+                return frozenset({Histogram})
+            case Signal.REQUESTS:
+                return frozenset()
+
+    def errors(self, config: RouterConfig) -> bool:
+        """What the router did not send says nothing about the candidate."""
+        return config.signal is Signal.ERROR_RATE
+
+    def quantile(self, config: RouterConfig) -> float | None:
+        """Latencies are shown by one."""
+        return (config.quantile or DEFAULT_QUANTILE) if config.signal in _HISTOGRAMS else None
 
     def sees_copies(self, config: RouterConfig) -> bool:
         """Envoy tells the time to the first byte only for requests that a client waits for."""
@@ -116,14 +154,14 @@ class RouterSource(Source[RouterConfig]):
         arms = frozenset((*revisions, *map(mirror_cluster, revisions)))
         counters: dict[Key, float] = defaultdict(float)
         for pod, page in answers.items():
-            for point in parse_exposition(page):
-                arm, series = _series(point, _HISTOGRAMS.get(config.signal))
+            for point in _points(page):
+                arm, series = _series(point, config.signal)
                 if series and arm in arms:
                     if not 0 <= point.value < math.inf:
                         raise SourceError(
                             f"Reading a router's statistics: {point.name} is {point.value}, which no counter can be."
                         )
-                    counters[Key(arm, pod, series)] += point.value
+                    counters[Key(arm, _keeper(pod, series), series)] += point.value
         if not any(key.arm == scope.arm for key in counters):
             return Sample(at, state=State.NO_METRIC, message="No router knows the candidate yet.")
         if scope.arm.endswith(_MIRROR) and not self.sees_copies(config):
@@ -134,36 +172,111 @@ class RouterSource(Source[RouterConfig]):
 
     def measure(self, config: RouterConfig, increments: Mapping[str, float], seconds: float) -> Measured:
         """Turn a window into its value."""
-        grown = defaultdict(float, increments)
-        ended = grown["completed"] + grown["cut"]
-        # Counters of one page are read one after the other, so a request may be in one and not yet in the other.
-        received = max(ended - grown["dropped"], 0.0)
         match config.signal:
             case Signal.ERROR_RATE:
-                bad = min(max(grown["failed"] + grown["cut"] - grown["dropped"], 0.0), received)
-                return _measured(bad, received, received)
+                found = _errors(increments)
+                return _measured(found.bad, found.total, found.total)
             case Signal.DROPPED:
-                return _measured(min(grown["dropped"] + grown["refused"], ended), ended, ended)
+                found = _dropped(increments)
+                return _measured(found.bad, found.total, found.total)
             case Signal.REQUESTS:
+                received = _errors(increments).total
                 return _measured(received, seconds if received else 0.0, received)
             case Signal.LATENCY | Signal.FIRST_BYTE:
-                buckets = {float(series[3:]): value for series, value in increments.items() if series.startswith("le=")}
-                # Who never got an answer waited longer than anybody who did.
-                buckets[math.inf] = buckets.get(math.inf, 0.0) + grown["timedOut"] + grown["cut"]
+                buckets = _buckets(increments)
                 return Measured(quantile(buckets, config.quantile or DEFAULT_QUANTILE), round(buckets[math.inf]))
+
+    def measure_arm(self, config: RouterConfig, increments: Mapping[str, float]) -> Measure | None:
+        """Turn what one arm did into a tally, with the requests that were sent to it."""
+        match config.signal:
+            case Signal.ERROR_RATE:
+                found, pods = _errors(increments), _pods(increments)
+                return Measure(found, pods, _sent(increments)) if found.total > 0 else None
+            case Signal.DROPPED:
+                found = _dropped(increments)
+                return Measure(found, sent=_sent(increments)) if found.total > 0 else None
+            case Signal.LATENCY | Signal.FIRST_BYTE:
+                histogram = _histogram(_buckets(increments))
+                return Measure(histogram, sent=_sent(increments)) if histogram.total > 0 else None
+            case Signal.REQUESTS:
+                return None
+
+
+def _errors(increments: Mapping[str, float]) -> Rate:
+    grown = defaultdict(float, increments)
+    # Counters of one page are read one after the other, so a request may be in one and not yet in the other.
+    received = max(grown["completed"] + grown["cut"] - grown["dropped"], 0.0)
+    return Rate(min(max(grown["failed"] + grown["cut"] - grown["dropped"], 0.0), received), received)
+
+
+def _dropped(increments: Mapping[str, float]) -> Rate:
+    grown = defaultdict(float, increments)
+    ended = grown["completed"] + grown["cut"]
+    return Rate(min(grown["dropped"] + grown["refused"], ended), ended)
+
+
+def _sent(increments: Mapping[str, float]) -> float:
+    """Return for how many requests this arm was chosen, whether or not they reached a pod."""
+    grown = defaultdict(float, increments)
+    return max(grown["sent"] + grown["unsent"] + grown["refused"] + grown["dropped"] - grown["retried"], 0.0)
+
+
+def _pods(increments: Mapping[str, float]) -> dict[str, Rate]:
+    grown: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for series, value in increments.items():
+        if series.startswith("endpoint/"):
+            _, address, kind = series.split("/")
+            grown[address][kind] += value
+    # A pod that takes no connection fails requests that were never sent to it.
+    totals = {address: max(kinds["total"], kinds["bad"]) for address, kinds in sorted(grown.items())}
+    return {address: Rate(grown[address]["bad"], total) for address, total in totals.items() if total > 0}
+
+
+def _buckets(increments: Mapping[str, float]) -> dict[float, float]:
+    grown = defaultdict(float, increments)
+    buckets = {float(series[3:]): value for series, value in increments.items() if series.startswith("le=")}
+    # Who never got an answer waited longer than anybody who did.
+    buckets[math.inf] = buckets.get(math.inf, 0.0) + grown["timedOut"] + grown["cut"]
+    return buckets
+
+
+def _histogram(buckets: Mapping[float, float]) -> Histogram:
+    """Return rising counts at all bounds that the router has, of which those below the lowest value did not grow."""
+    counts = []
+    below = 0.0
+    for bound in sorted({bound / 1000 for bound in BOUNDS} | buckets.keys()):
+        # Routers merge their workers' buckets one by one, so a count may lag behind that of the bucket below it.
+        below = max(below, buckets.get(bound, 0.0))
+        counts.append((bound, below))
+    return Histogram(tuple(counts))
 
 
 def _measured(part: float, whole: float, requests: float) -> Measured:
     return Measured(part / whole if whole > 0 else None, round(requests))
 
 
-def _series(point: Point, histogram: str | None) -> tuple[str, str]:
+@lru_cache(maxsize=8)
+def _points(page: str) -> tuple[Point, ...]:
+    """Return the lines of a page that any signal needs; the metrics of one poll all read the same pages."""
+    return tuple(point for point in parse_exposition(page) if point.name in _KNOWN)
+
+
+def _keeper(pod: str, series: str) -> str:
+    """Return who keeps a counter: Envoy counts for an endpoint anew whenever the pod behind it has been away."""
+    return f"{pod}/{series.split('/')[1]}" if series.startswith("endpoint/") else pod
+
+
+def _series(point: Point, signal: Signal) -> tuple[str, str]:
     """Return arm and series of a line, an empty series when it is none of ours."""
     labels = point.labels
     arm = labels.get("envoy_cluster_name", "")
-    if point.name == histogram:
+    if point.name == _HISTOGRAMS.get(signal):
         # Envoy counts milliseconds; the access logger that knows the first byte names the cluster its own way.
         return arm or labels.get("cluster", ""), f"le={float(labels['le']) / 1000:g}"
+    if point.name in _ENDPOINTS:
+        host = labels.get("envoy_endpoint_address", "").rpartition(":")[0].strip("[]")
+        wanted = signal is Signal.ERROR_RATE and host
+        return arm, f"endpoint/{host}/{_ENDPOINTS[point.name]}" if wanted else ""
     series = _COUNTERS.get(point.name, "")
     if series == "failed" and labels.get("envoy_response_code_class") != "5":
         series = ""

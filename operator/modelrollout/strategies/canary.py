@@ -1,5 +1,6 @@
-"""Canary: the candidate answers a growing share of the requests, step by step."""
+"""Canary: the candidate answers a growing share of the requests, in given steps or as fast as the evidence lets it."""
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.schema import ApiModel, Duration, Rule
 from modelrollout.strategies._base import Strategy
 from modelrollout.strategies._finish import Promotion, finish
+from modelrollout.strategies._ramp import Ramp, ramp_stages
 from modelrollout.strategies._shadow import FirstShadow, shadow_stages
 
 
@@ -61,33 +63,61 @@ RISING = Rule(
 
 
 class CanaryConfig(ApiModel):
-    """The candidate answers a growing share of the requests, step by step, and then all of them."""
+    """The candidate answers a growing share of the requests, in steps or by a ramp, and then all of them."""
 
     shadow: FirstShadow | None = None
     """Start with copies of requests, before the candidate answers anybody."""
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50), RISING]
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50), RISING] | None = None
     """The stations in order, each {weight, hold} or {pause: {}}. Weights rise; 100 is what comes after the steps."""
+    ramp: Ramp | None = None
+    """Instead of steps: the next weight is the largest that risks at most so many bad requests a minute."""
     promotion: Promotion = "automatic"
     """manual: after the last step a person must release the move to 100 %."""
     bake: Duration | None = None
     """How long to watch at 100 % while stable still stands whole. When it passes, the roles change."""
 
+    rules = (
+        Rule(
+            lambda canary: canary.steps is not None or canary.ramp is not None,
+            "has(self.steps) || has(self.ramp)",
+            "is missing. Write steps, such as [{weight: 5, hold: 2m}], or ramp: {budget: 30}.",
+            "steps",
+        ),
+        Rule(
+            lambda canary: canary.steps is None or canary.ramp is None,
+            "!has(self.steps) || !has(self.ramp)",
+            "stands beside steps, and only one of them can say the next weight. Leave one of them out.",
+            "ramp",
+        ),
+    )
+
 
 class Canary(Strategy[CanaryConfig]):
-    """Weights in steps."""
+    """Weights in steps, or on a ramp."""
 
     name = "canary"
     config = CanaryConfig
     mirrors = "shadow"
 
     def stages(self, config: CanaryConfig) -> tuple[Stage, ...]:
-        """Return shadow?, every step, FULL, BAKE?."""
-        stages = shadow_stages(config.shadow)
-        before = Stage(StageKind.PAUSE, "")
-        for number, step in enumerate(config.steps, start=1):
-            before = _stage(step, f"{number}/{len(config.steps)}", before)
-            stages.append(before)
-        return finish(stages, config.promotion, config.bake)
+        """Return shadow?, every step or rung, FULL, BAKE?."""
+        return _stages(config)
+
+
+@lru_cache(maxsize=256)
+def _stages(config: CanaryConfig) -> tuple[Stage, ...]:
+    # Every rule of a pass asks for them.
+    trial = ramp_stages(config.ramp) if config.ramp is not None else _steps(config.steps or ())
+    return finish([*shadow_stages(config.shadow), *trial], config.promotion, config.bake)
+
+
+def _steps(steps: tuple[Step, ...]) -> list[Stage]:
+    stages: list[Stage] = []
+    before = Stage(StageKind.PAUSE, "")
+    for number, step in enumerate(steps, start=1):
+        before = _stage(step, f"{number}/{len(steps)}", before)
+        stages.append(before)
+    return stages
 
 
 def _stage(step: Step, place: str, before: Stage) -> Stage:

@@ -1,8 +1,19 @@
 """All stories, by name; importing their modules registers them."""
 
 from tests.sequences.scenario import SCENARIOS
-from tests.sequences.scenarios import blue_green, canary, direct, edits, lifecycle, people, shadow, trouble, verdicts
+from tests.sequences.scenarios import (
+    blue_green,
+    canary,
+    direct,
+    edits,
+    evidence,
+    lifecycle,
+    people,
+    shadow,
+    trouble,
+    verdicts,
+)
 
-MODULES = (blue_green, canary, direct, edits, lifecycle, people, shadow, trouble, verdicts)
+MODULES = (blue_green, canary, direct, edits, evidence, lifecycle, people, shadow, trouble, verdicts)
 
 __all__ = ["MODULES", "SCENARIOS"]

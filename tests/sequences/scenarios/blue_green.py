@@ -6,7 +6,7 @@ from tests.sequences.scenario import at, begins, installed, phase, scenario, set
 STRATEGY = {"hold": "20s", "promotion": "manual", "bake": "30s"}
 
 
-@scenario()
+@scenario
 async def blue_green(cluster: Cluster) -> None:
     await installed(cluster)
     cluster.person.apply(spec("2", blueGreen=STRATEGY))
@@ -17,7 +17,7 @@ async def blue_green(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def blue_green_and_back(cluster: Cluster) -> None:
     """A person aborts during the bake: everything switches back, while stable still stands whole."""
     await installed(cluster)

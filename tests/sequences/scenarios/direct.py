@@ -6,7 +6,7 @@ from tests.sequences.scenario import at, canary, installed, phase, scenario, set
 DIRECT = {"traffic": {"direct": {}}, "analysis": None, "replicas": 3}
 
 
-@scenario()
+@scenario
 async def direct_canary(cluster: Cluster) -> None:
     await installed(cluster, spec("1", **DIRECT, canary=canary(25, 50)))
     cluster.person.apply(spec("2", **DIRECT, canary=canary(25, 50, bake="20s")))
@@ -14,7 +14,7 @@ async def direct_canary(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def direct_canary_aborted(cluster: Cluster) -> None:
     await installed(cluster, spec("1", **DIRECT, canary=canary(25, 50)))
     cluster.person.apply(spec("2", **DIRECT, canary=canary(25, 50)))
@@ -24,7 +24,7 @@ async def direct_canary_aborted(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def direct_blue_green(cluster: Cluster) -> None:
     """Promoted by a person, and the next one switched back during its bake."""
     strategy = {"hold": "10s", "promotion": "manual", "bake": "30s"}

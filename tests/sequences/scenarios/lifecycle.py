@@ -4,7 +4,7 @@ from modelrollout.simulation.cluster import Cluster
 from tests.sequences.scenario import at, begins, installed, phase, scenario, settled, spec
 
 
-@scenario()
+@scenario
 async def deleted_in_a_rollout(cluster: Cluster) -> None:
     """Everything goes with it."""
     await installed(cluster)
@@ -15,7 +15,7 @@ async def deleted_in_a_rollout(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def deleted_and_created_again(cluster: Cluster) -> None:
     """At once, under the same name: the leftovers of the dead one are waited for, never taken over."""
     await installed(cluster)
@@ -26,7 +26,7 @@ async def deleted_and_created_again(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def orphaned_and_adopted(cluster: Cluster) -> None:
     """With deletionPolicy orphan everything goes on working without its ModelDeployment, and is taken up again."""
     kept = {"deletionPolicy": "orphan"}
@@ -41,7 +41,7 @@ async def orphaned_and_adopted(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def orphaned_in_a_rollout(cluster: Cluster) -> None:
     """Deleted in the middle of a step: the weights stay, and the rollout goes on when it is back."""
     kept = {"deletionPolicy": "orphan"}

@@ -5,7 +5,7 @@ from modelrollout.simulation.cluster import Cluster
 from tests.sequences.scenario import at, begins, canary, image, installed, phase, rollout, scenario, settled, spec
 
 
-@scenario()
+@scenario
 async def aborted_by_a_person(cluster: Cluster) -> None:
     """The abort is sticky until the spec names another revision."""
     await installed(cluster)
@@ -17,7 +17,7 @@ async def aborted_by_a_person(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def retried(cluster: Cluster) -> None:
     """A model that failed because of something else is tried again, by request."""
     cluster.behave(image("2"), Behaviour(errors=0.5))
@@ -25,6 +25,8 @@ async def retried(cluster: Cluster) -> None:
     cluster.person.apply(spec("2"))
     await cluster.until(phase(cluster, "Aborted"))
     await cluster.run(10)
+    # Without its status it is tried once more, and fails again.
+    await cluster.until(phase(cluster, "Aborted"))
     begins(cluster)
     cluster.behave(image("2"), Behaviour())
     cluster.person.ask("retry")
@@ -32,7 +34,7 @@ async def retried(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def rolled_back(cluster: Cluster) -> None:
     """After a finished rollout a person goes back to the revision before, until the spec names another one."""
     await installed(cluster)
@@ -49,7 +51,7 @@ async def rolled_back(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def paused_and_resumed(cluster: Cluster) -> None:
     """Clocks stand still in a pause: the hold goes on where it was."""
     await installed(cluster)
@@ -62,7 +64,7 @@ async def paused_and_resumed(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def paused_by_the_spec(cluster: Cluster) -> None:
     """A paused rollout is still aborted when a person says so."""
     await installed(cluster)
@@ -76,7 +78,7 @@ async def paused_by_the_spec(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def stale_request(cluster: Cluster) -> None:
     """A request about another stage than the current one is refused."""
     await installed(cluster)
@@ -89,7 +91,7 @@ async def stale_request(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def assisted(cluster: Cluster) -> None:
     """The operator recommends with its numbers, a person approves each step."""
     await installed(cluster)
@@ -101,7 +103,7 @@ async def assisted(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def manual_with_a_failing_metric(cluster: Cluster) -> None:
     """With automation manual a failed metric holds and alarms, and a person takes it home."""
     cluster.behave(image("2"), Behaviour(errors=0.5))

@@ -7,7 +7,7 @@ from tests.sequences.scenario import at, image, installed, phase, scenario, sett
 STRATEGY = {"percent": 20, "hold": "20s", "bake": "20s"}
 
 
-@scenario()
+@scenario
 async def shadow(cluster: Cluster) -> None:
     """The move to 100 % waits for a person unless the spec says otherwise."""
     await installed(cluster)
@@ -19,7 +19,7 @@ async def shadow(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def shadow_of_a_hanging_model(cluster: Cluster) -> None:
     """A candidate that never answers a copy fails its metric; clients notice nothing."""
     cluster.behave(image("2"), Behaviour(hangs=True))

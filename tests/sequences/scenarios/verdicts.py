@@ -6,7 +6,7 @@ from modelrollout.simulation.cluster import Cluster
 from tests.sequences.scenario import at, begins, errors, image, installed, phase, scenario, settled, spec
 
 
-@scenario()
+@scenario
 async def aborted_by_a_threshold(cluster: Cluster) -> None:
     """The model begins to fail in the second step."""
     await installed(cluster)
@@ -19,7 +19,7 @@ async def aborted_by_a_threshold(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def inconclusive_rolled_back(cluster: Cluster) -> None:
     """Too few requests for a verdict in time, and the spec says what to do then."""
     cluster.rate = 0.5
@@ -30,7 +30,7 @@ async def inconclusive_rolled_back(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def inconclusive_left_to_a_person(cluster: Cluster) -> None:
     """Too few requests for a verdict in time: a person decides."""
     cluster.rate = 0.5
@@ -44,7 +44,7 @@ async def inconclusive_left_to_a_person(cluster: Cluster) -> None:
     await settled(cluster)
 
 
-@scenario()
+@scenario
 async def no_prometheus(cluster: Cluster) -> None:
     """Prometheus does not answer: the step waits, and goes on when it is back. A value above the limit then aborts."""
     metric = {"name": "gpu", "prometheus": {"query": 'avg(gpu{pod=~"$pods"})'}, "threshold": {"max": 95}}

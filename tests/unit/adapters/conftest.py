@@ -37,8 +37,11 @@ class FakeServer:
         self.answers = list(answers)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        text = await request.text()
-        body = json.loads(text) if text else None
+        if request.content_type == "application/x-www-form-urlencoded":
+            body: Any = dict(await request.post())
+        else:
+            text = await request.text()
+            body = json.loads(text) if text else None
         self.asked.append(Asked(request.method, request.path, dict(request.query), request.content_type, body))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         match answer:

@@ -76,7 +76,7 @@ async def test_a_query_carries_headers_and_a_token_that_is_read_each_time(server
         token.write_text("two\n")
         await client.prometheus("up")
     assert [asked.path for asked in server.asked] == ["/api/v1/query"] * 2
-    assert server.asked[0].query == {"query": "up"}
+    assert (server.asked[0].method, server.asked[0].body) == ("POST", {"query": "up"})
     assert [headers["Authorization"] for headers in seen] == ["Bearer one", "Bearer two"]
     assert seen[0]["X-Scope-OrgID"] == "team"
 
@@ -105,4 +105,4 @@ async def test_a_token_that_is_gone_is_an_error(server, tmp_path: Path):
 def test_limits_are_as_promised():
     assert timedelta(seconds=http_module.ROUTER_TIMEOUT.total or 0) == timedelta(seconds=1)
     assert timedelta(seconds=http_module.PROMETHEUS_TIMEOUT.total or 0) == timedelta(seconds=5)
-    assert (http_module.ROUTER_BYTES, http_module.PROMETHEUS_BYTES) == (4 << 20, 1 << 20)
+    assert (http_module.ROUTER_BYTES, http_module.PROMETHEUS_BYTES) == (4 << 20, 4 << 20)

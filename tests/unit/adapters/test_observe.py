@@ -38,6 +38,12 @@ def snapshot(revision=REVISION, **options):
     return child("ControllerRevision", f"d-{revision.name}", data=revision.snapshot(), revision=1, **options)
 
 
+def report_map():
+    found = child("ConfigMap", f"d-report-{REV}-1", data={"report.md": "x" * 1000})
+    found["metadata"]["labels"]["modelrollout.dev/component"] = "report"
+    return found
+
+
 class World:
     """An API server that can be asked for one object at a time, and nothing else."""
 
@@ -171,6 +177,23 @@ async def test_a_snapshot_is_read_once_for_each_version_that_a_watch_has_seen():
     world.watch(changed)
     assert (await world.see()).children[key] == changed
     assert key in world.asked
+
+
+async def test_of_a_report_only_the_metadata_is_kept_and_it_is_read_once():
+    world = World(report_map())
+    key = ("ConfigMap", f"d-report-{REV}-1")
+    world.watch(report_map())
+    for asked in (True, False):
+        found = (await world.see()).children[key]
+        assert found == {"metadata": report_map()["metadata"]}
+        assert (key in world.asked) is asked
+
+
+async def test_a_report_that_was_just_written_is_seen_before_a_watch_tells_of_it():
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    ended = Rollout(revision=REV, strategy="canary", started_at=now, stage_at=now)
+    world = World(report_map(), status=Status(ended=ended))
+    assert ("ConfigMap", f"d-report-{REV}-1") in (await world.see()).children
 
 
 async def test_a_snapshot_that_was_deleted_is_not_remembered():

@@ -69,6 +69,8 @@ class World:
     watched: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once a watch is not cut."""
     user: str | None = "ann@example.org"
+    maps: list[dict[str, Any]] = field(default_factory=list)
+    """ConfigMaps of the ModelDeployment."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     version: int = 1000
 
@@ -113,10 +115,10 @@ class World:
                 if raw is None:
                     return refusal(404, f'modeldeployments.modelrollout.dev "{name}" not found')
                 return web.json_response(raw) if method == "GET" else await self._patch(request, raw)
-            case "GET", [*_, "deployments"]:
-                return web.json_response({"items": DEPLOYMENTS})
-            case "GET", [*_, "controllerrevisions"]:
-                return web.json_response({"items": SNAPSHOTS})
+            case "GET", [*_, ("deployments" | "controllerrevisions" | "configmaps") as plural]:
+                assert request.query["labelSelector"] == "modelrollout.dev/name=digits"
+                children = {"deployments": DEPLOYMENTS, "controllerrevisions": SNAPSHOTS, "configmaps": self.maps}
+                return web.json_response({"items": children[plural]})
         raise AssertionError(request.path)
 
     async def _patch(self, request: web.Request, raw: dict[str, Any]) -> web.Response:

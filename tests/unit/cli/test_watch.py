@@ -163,3 +163,12 @@ async def test_an_error_ends_the_drawing():
 )
 def test_a_view_in_one_line(raw, text):
     assert line(view(raw, (), ())) == text
+
+
+def test_a_drawing_shows_evidence_too():
+    evidence = {"against": 0.4, "within": 2.4, "candidate": 0.006, "stable": 0.005, "requests": 1240}
+    gates = [{"name": "errors", "verdict": "Undecided", "state": "Value", "evidence": evidence}]
+    raw = thing(progressing(rollout={**ROLLOUT, "gates": gates}))
+    console = Console(file=StringIO(), width=200)
+    console.print(drawing(view(raw, DEPLOYMENTS, SNAPSHOTS), NOW))
+    assert "rollback ░░░░░|  0.4 of 3.0   pass ████░|  2.4 of 3.0" in console.file.getvalue()

@@ -10,7 +10,7 @@ from modelrollout.controller.polling import QUERIES_AT_ONCE, Poller
 from modelrollout.domain.reading import Key, Sample, State
 from modelrollout.domain.route import Arm, Route, RouteAsk
 from modelrollout.domain.status import Status
-from modelrollout.engine.wants import AnalysisWants, MetricWants, RouterWants, Wants
+from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants, RouterWants, Wants
 from modelrollout.errors import SourceError
 from modelrollout.routers._base import Report
 from modelrollout.sources._base import Fetch, Measured, Origin, Scope
@@ -42,7 +42,11 @@ ROUTER = FakeRouter()
 class Gauge:
     """A number from Prometheus."""
 
-    counts = False
+    def counts(self, config):
+        return False
+
+    def errors(self, config):
+        return False
 
     def fetch(self, config, scope):
         return Fetch(Origin.PROMETHEUS, config)
@@ -54,7 +58,11 @@ class Gauge:
 class Requests:
     """A counter from the routers: the length of their pages."""
 
-    counts = True
+    def counts(self, config):
+        return True
+
+    def errors(self, config):
+        return False
 
     def fetch(self, config, scope):
         return Fetch(Origin.ROUTERS)
@@ -68,14 +76,15 @@ class Requests:
         return Measured(1.0 if total else None, total)
 
 
-JUDGE = SimpleNamespace(min_requests=lambda config: 1)
+JUDGE = SimpleNamespace(min_requests=lambda config: 1, weighs=lambda config: False)
 QUERY = MetricWants("query", Gauge(), "up", JUDGE, None)
 COUNT = MetricWants("count", Requests(), None, JUDGE, None)
 SCOPE = Scope("n", "d", "b", "b", "a", ())
 
 
 def measure(*metrics, epoch="1", interval=1.0, not_before=EPOCH):
-    return AnalysisWants(epoch, timedelta(seconds=interval), not_before, SCOPE, ROUTER, metrics)
+    comparison = Comparison("b/1", "10/0/True", Against.STABLE, 10, 0.05, 0.05, "")
+    return AnalysisWants(epoch, timedelta(seconds=interval), not_before, SCOPE, comparison, ROUTER, metrics)
 
 
 class World:

@@ -9,7 +9,7 @@ import pytest
 from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.analysis import PATIENCE, Window, age, assess, conclude, fold
-from modelrollout.engine.wants import AnalysisWants, MetricWants
+from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants
 from modelrollout.judges.threshold import PLUGIN as THRESHOLD
 from modelrollout.judges.threshold import ThresholdConfig
 from modelrollout.routers.envoy import PLUGIN as ENVOY
@@ -34,7 +34,8 @@ GAUGE = MetricWants("gpu", PROMETHEUS, PrometheusConfig(query="x"), THRESHOLD, T
 
 def asked(metric: MetricWants, epoch: str = "rev/1/0", not_before: datetime = NOW) -> AnalysisWants:
     scope = Scope("ns", "digits", "rev", "rev", "old", ())
-    return AnalysisWants(epoch, TEN, not_before, scope, ENVOY, (metric,))
+    comparison = Comparison("rev/1", "10/0/True", Against.STABLE, 10, 0.05, 0.05, "")
+    return AnalysisWants(epoch, TEN, not_before, scope, comparison, ENVOY, (metric,))
 
 
 def sample(seconds: float, completed: float = 0, failed: float = 0, pod: str = "a") -> Sample:
@@ -160,6 +161,9 @@ def judged(reading: Reading | None, gate: Gate | None = None, **policies: Any) -
         {"errors": gate} if gate else {},
         now=NOW,
         interval=TEN,
+        alpha=0.05,
+        beta=0.05,
+        guarded=frozenset(),
         **policy,
     )
     return made

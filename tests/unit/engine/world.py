@@ -13,6 +13,7 @@ from typing import Any
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, hashed_content
 from modelrollout.api.validate import parse_spec
 from modelrollout.domain.conditions import ConditionType, find
+from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.observation import Limits, Observation, PodSeen, RequestSeen, RouterPodSeen
 from modelrollout.domain.plan import Apply, Delete, Event, Plan
 from modelrollout.domain.reading import Reading, State
@@ -69,7 +70,7 @@ class World:
         blind: router pods that resolve no name.
         active: requests in flight, by cluster.
         mirrored: requests copied, by cluster.
-        values: what each metric measures: a number, or a state without one. Absent: nothing yet.
+        values: what each metric measures: a number, evidence, or a state without one. Absent: nothing yet.
         twice: each pass is asked a second time, and must not change its mind.
     """
 
@@ -87,7 +88,7 @@ class World:
     heard: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     active: dict[str, int] = field(default_factory=dict)
     mirrored: dict[str, int] = field(default_factory=dict)
-    values: dict[str, float | State] = field(default_factory=dict)
+    values: dict[str, float | State | Evidence] = field(default_factory=dict)
     request: RequestSeen | None = None
     abort: str | None = None
     foreign: frozenset[tuple[str, str]] = frozenset()
@@ -261,6 +262,9 @@ class World:
             match value:
                 case None:
                     continue
+                case Evidence():
+                    heard = Reading(metric.name, wanted.epoch, self.now, State.VALUE, value.candidate, value.requests)
+                    readings[metric.name] = replace(heard, evidence=value)
                 case State():
                     readings[metric.name] = Reading(metric.name, wanted.epoch, self.now, value, closed=True, missing=3)
                 case _:

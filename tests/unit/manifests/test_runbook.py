@@ -49,7 +49,7 @@ def words(node):
             yield each.value
 
 
-EVENTS = frozenset({"CandidateNotReady"})
+EVENTS = frozenset({"CandidateNotReady", "UndecidedByDeadline"})
 """Told as an Event alone, and worth a page."""
 # A verdict is the reason of AnalysisPassed.
 REASONS = sorted({*reasons(), "Undecided", *EVENTS} - VALUES - FINE)

@@ -1,14 +1,19 @@
 """What the routers' own statistics say about the candidate."""
 
+import math
 from datetime import UTC, datetime
 
 import pytest
 from pydantic import ValidationError
 
 from modelrollout.domain.reading import Key, Sample, State
+from modelrollout.domain.tally import Histogram, Measure, Rate
+from modelrollout.engine.counters import increments, remember
 from modelrollout.errors import SourceError
+from modelrollout.routers._envoy_bootstrap import BUCKETS
 from modelrollout.sources._base import Origin, Scope
-from modelrollout.sources.router import PLUGIN, RouterConfig, Signal
+from modelrollout.sources.router import BOUNDS, PLUGIN, RouterConfig, Signal, _points
+from tests.unit.sources.instant import page as recorded
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCOPE = Scope("ns", "digits", "new", "new", "old", ("digits-new-0",))
@@ -167,4 +172,126 @@ def test_what_each_signal_is() -> None:
         Signal.FIRST_BYTE: (True, False, False),
         Signal.REQUESTS: (False, False, True),
         Signal.DROPPED: (True, True, True),
+    }
+
+
+def test_what_can_be_compared_and_what_is_an_error() -> None:
+    def of(signal: Signal) -> tuple[frozenset[type], bool]:
+        config = RouterConfig(signal=signal)
+        return PLUGIN.forms(config), PLUGIN.errors(config)
+
+    assert {signal: of(signal) for signal in Signal} == {
+        Signal.ERROR_RATE: (frozenset({Rate}), True),
+        Signal.LATENCY: (frozenset({Histogram}), False),
+        Signal.FIRST_BYTE: (frozenset({Histogram}), False),
+        Signal.REQUESTS: (frozenset(), False),
+        Signal.DROPPED: (frozenset({Rate}), False),
+    }
+    assert all(PLUGIN.counts(RouterConfig(signal=signal)) for signal in Signal)
+
+
+def measure(signal: Signal, grown: dict[str, float]) -> Measure | None:
+    return PLUGIN.measure_arm(RouterConfig(signal=signal), grown)
+
+
+@pytest.mark.parametrize(
+    ("signal", "grown", "rate", "sent"),
+    [
+        (Signal.ERROR_RATE, {"completed": 100, "failed": 3, "sent": 102}, Rate(3, 100), 102),
+        (Signal.ERROR_RATE, {"completed": 6, "cut": 4, "sent": 10}, Rate(4, 10), 10),
+        (Signal.ERROR_RATE, {"completed": 10, "failed": 6, "dropped": 5, "sent": 5}, Rate(1, 5), 10),
+        (Signal.ERROR_RATE, {"completed": 10, "failed": 10, "unsent": 9, "refused": 1}, Rate(10, 10), 10),
+        (Signal.ERROR_RATE, {"completed": 10, "unsent": 4, "sent": 10, "retried": 4}, Rate(0, 10), 10),
+        (Signal.DROPPED, {"completed": 10, "failed": 2, "refused": 2, "sent": 8}, Rate(2, 10), 10),
+    ],
+)
+def test_rates_of_an_arm_and_what_was_sent_to_it(
+    signal: Signal, grown: dict[str, float], rate: Rate, sent: float
+) -> None:
+    assert measure(signal, grown) == Measure(rate, sent=sent)
+
+
+@pytest.mark.parametrize("signal", Signal)
+def test_nothing_to_count_is_nothing(signal: Signal) -> None:
+    assert measure(signal, {}) is None
+    assert measure(signal, {"sent": 3.0, "endpoint/10.0.0.1/total": 3.0}) is None
+
+
+def test_requests_per_second_are_no_tally() -> None:
+    assert measure(Signal.REQUESTS, {"completed": 100.0}) is None
+
+
+def test_a_histogram_lists_every_bound_that_the_router_has() -> None:
+    found = measure(Signal.LATENCY, {"le=0.1": 90, "le=0.2": 100, "le=inf": 100, "timedOut": 3, "cut": 2, "sent": 110})
+    assert found is not None
+    assert isinstance(found.tally, Histogram)
+    assert [bound for bound, _ in found.tally.buckets] == [*(bound / 1000 for bound in BUCKETS), math.inf]
+    counts = dict(found.tally.buckets)
+    assert [counts[bound] for bound in (0.08, 0.1, 0.15, 0.2, 300, math.inf)] == [0, 90, 90, 100, 100, 105]
+    assert (found.sent, found.pods) == (110, {})
+
+
+def test_the_bounds_are_those_that_the_router_is_told() -> None:
+    assert BOUNDS == BUCKETS
+
+
+def test_pods_are_told_from_each_other_by_their_address() -> None:
+    grown = {
+        "completed": 100.0,
+        "failed": 12.0,
+        "endpoint/10.0.0.1/total": 60.0,
+        "endpoint/10.0.0.1/bad": 2.0,
+        "endpoint/10.0.0.2/total": 50.0,
+        "endpoint/10.0.0.3/bad": 10.0,
+    }
+    found = measure(Signal.ERROR_RATE, grown)
+    assert found is not None
+    assert found.pods == {"10.0.0.1": Rate(2, 60), "10.0.0.2": Rate(0, 50), "10.0.0.3": Rate(10, 10)}
+
+
+def endpoint(name: str, cluster: str, address: str, value: float) -> str:
+    return counter(f"endpoint_{name}", cluster, value, envoy_endpoint_address=address)
+
+
+def test_a_pod_that_is_away_for_a_while_does_not_make_the_router_look_restarted() -> None:
+    def poll(completed: float, first: float, *second: float) -> dict[Key, float]:
+        lines = [*traffic("new", completed), endpoint("rq_total", "new", "10.0.0.1:80", first)]
+        lines += [endpoint("rq_total", "new", "[fd00::2]:80", value) for value in second]
+        return dict(parse(Signal.ERROR_RATE, {"r0": page(*lines)}).counters)
+
+    polls = [poll(100, 50, 50), poll(120, 70), poll(140, 80, 10)]
+    seen: dict[Key, float] = {}
+    grown: dict[str, float] = {}
+    for now in polls:
+        for key, value in increments(seen, now).items() if seen else ():
+            grown[key.series] = grown.get(key.series, 0.0) + value
+        seen = remember(seen, now)
+    assert grown == {"completed": 40, "endpoint/10.0.0.1/total": 30, "endpoint/fd00::2/total": 10}
+
+
+def test_a_recorded_page_has_all_of_it() -> None:
+    scope = Scope("ns", "digits", "candidate", "candidate", "stable", ("digits-candidate-0",))
+    for signal, tally in ((Signal.ERROR_RATE, Rate(5, 41)), (Signal.DROPPED, Rate(0, 41))):
+        counters = parse(signal, {"r0": recorded("envoy-1.40")}, scope).counters
+        found = measure(signal, {key.series: value for key, value in counters.items() if key.arm == "stable"})
+        pods = {"10.0.0.1": Rate(5, 41)} if signal is Signal.ERROR_RATE else {}
+        assert found == Measure(tally, pods, sent=41)
+    for signal, total in ((Signal.LATENCY, 41), (Signal.FIRST_BYTE, 36)):
+        counters = parse(signal, {"r0": recorded("envoy-1.40")}, scope).counters
+        found = measure(signal, {key.series: value for key, value in counters.items() if key.arm == "stable"})
+        assert found is not None
+        assert isinstance(found.tally, Histogram)
+        assert (found.tally.total, found.sent) == (total, 41)
+
+
+def test_a_page_is_read_once_for_all_metrics_of_a_poll() -> None:
+    text = page(*traffic("new", 123456), "something_else 1")
+    before = _points.cache_info()
+    for signal in Signal:
+        parse(signal, {"r0": text})
+    after = _points.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, len(Signal) - 1)
+    assert {point.name for point in _points(text)} == {
+        "envoy_cluster_upstream_rq_completed",
+        "envoy_cluster_upstream_rq_xx",
     }

@@ -54,6 +54,54 @@ def test_a_canary_may_begin_with_copies_and_end_with_a_person_and_a_bake() -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("ramp", "weights"),
+    [
+        ({}, [1, 2, 5, 10, 20, 50]),
+        ({"max": 20}, [1, 2, 5, 10, 20]),
+        ({"max": 7}, [1, 2, 5, 7]),
+        ({"max": 99}, [1, 2, 5, 10, 20, 50, 99]),
+        ({"max": 1}, [1]),
+    ],
+)
+def test_a_ramp_has_its_rungs_up_to_its_max_and_then_everything(ramp: dict[str, Any], weights: list[int]) -> None:
+    rungs = tuple(Stage(StageKind.STEP, f"ramp {weight} %", weight, budget=30) for weight in weights)
+    assert stages(canary.PLUGIN, {"ramp": ramp}) == (*rungs, FULL)
+
+
+def test_a_ramp_has_a_budget_of_its_own_and_ends_as_steps_do() -> None:
+    config = {
+        "shadow": {"hold": "1m"},
+        "ramp": {"budget": 4.5, "max": 2},
+        "promotion": "manual",
+        "bake": "5m",
+    }
+    assert stages(canary.PLUGIN, config) == (
+        Stage(StageKind.SHADOW, "shadow", mirror=100, hold=M),
+        Stage(StageKind.STEP, "ramp 1 %", 1, budget=4.5),
+        Stage(StageKind.STEP, "ramp 2 %", 2, budget=4.5, approval=True),
+        FULL,
+        BAKE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({}, "is missing. Write steps"),
+        ({"bake": "5m"}, "is missing. Write steps"),
+        ({"ramp": {}, "steps": [{"weight": 5, "hold": "1m"}]}, "only one of them can say the next weight"),
+        ({"ramp": {"budget": 0}}, "greater than or equal to 0.1"),
+        ({"ramp": {"max": 100}}, "less than or equal to 99"),
+        ({"ramp": {"max": 0}}, "greater than or equal to 1"),
+        ({"ramp": {"hold": "1m"}}, "Extra inputs"),
+    ],
+)
+def test_what_makes_no_ramp(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        canary.CanaryConfig.model_validate(config)
+
+
 def test_blue_green_is_a_preview_in_full_size_and_one_switch() -> None:
     preview = Stage(StageKind.PREVIEW, "preview", hold=M, full_size=True)
     assert stages(blue_green.PLUGIN, {"hold": "1m"}) == (preview, FULL)

@@ -1,0 +1,51 @@
+"""Evidence: what a sequential test has gathered so far, as it is shown, stored in the status and combined with others.
+
+All evidence is a natural logarithm of an e-value: 0 is none, ln 20 = 3.0 is what α = 5 % asks for. It may fall again.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from modelrollout.schema import ApiModel
+
+Text = Annotated[str, Field(max_length=63)]
+
+
+class Evidence(ApiModel):
+    """What speaks for and against the candidate in one metric."""
+
+    slice: Text = ""
+    """The part of the traffic; empty: all of it."""
+    about: Text = ""
+    """What the values are of, such as `p99` or `above 0.4`; empty: the metric itself."""
+    against: float = 0.0
+    """ln E that the candidate is beyond the margin. Rollback at ln(1/α), of all metrics together."""
+    within: float = 0.0
+    """ln E that it is within the margin. A pass at ln(1/β)."""
+    worse: float = 0.0
+    """ln E that it is worse at all, be it within the margin. The weight stays where it is at ln(1/α)."""
+    candidate: float | None = None
+    """The candidate's value in this attempt, in the metric's unit."""
+    stable: float | None = None
+    """Stable's value over the same minutes."""
+    low: float | None = None
+    """Lower end of the confidence sequence for candidate − stable (1 − α, at any time)."""
+    high: float | None = None
+    """Upper end of it."""
+    enough: bool = False
+    """The candidate has as many requests as the metric asks for, so that a step may end."""
+    requests: Annotated[int, Field(ge=0)] = 0
+    """Requests of the candidate that it rests on."""
+    stable_requests: Annotated[int, Field(ge=0)] = 0
+    """Requests of stable that it rests on."""
+    per_second: float | None = None
+    """Requests per second of the candidate, lately."""
+    stable_per_second: float | None = None
+    """Requests per second of stable, lately."""
+    alarm: bool = False
+    """While the candidate answers everything: the change detector speaks, and nothing else is needed for a rollback."""
+    needed: Annotated[int, Field(ge=0)] | None = None
+    """Further requests of the candidate until a pass is to be expected, if it is as good as stable; None: unknown."""
+    noise: Annotated[float, Field(ge=1)] = 1.0
+    """φ: how much more stable's own pods differ than chance lets them; evidence is divided by it."""

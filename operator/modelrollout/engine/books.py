@@ -1,0 +1,359 @@
+"""From samples to evidence: blocks in which both versions were measured over the same minutes, folded by the metric's judge.
+
+A block is closed as soon as both sides have enough requests. That looks at how many requests there were and never at how they
+ended, so it is free. A block is cut when the split changes, and what straddles the change is dropped: pooling over two
+splits is Simpson's paradox, and rolls back healthy candidates while the baseline moves.
+
+A book is one metric's evidence in one attempt. It outlives stages; it begins anew only with another attempt or when the
+metric itself was edited, because evidence against another margin is evidence of something else.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from modelrollout.domain.evidence import Evidence
+from modelrollout.domain.reading import Key, Reading, Sample, State
+from modelrollout.domain.tally import Block, Measure
+from modelrollout.engine.analysis import patience
+from modelrollout.engine.counters import increments, remember, total
+from modelrollout.engine.noise import Noise, listen, recall
+from modelrollout.engine.wants import Against, AnalysisWants, MetricWants
+from modelrollout.evidence.routing import split_log_e
+from modelrollout.judges._base import Question, Weigher
+from modelrollout.schema import ApiModel
+
+ENOUGH = (2.0, 10.0)
+"""Requests of candidate and stable that close a block."""
+ONE = (1.0, 1.0)
+"""Requests of both that are worth closing a block that is cut."""
+CALM = 1.5
+"""φ up to which pods differ no more than chance explains; beyond it blocks last a minute and none decides alone."""
+LONG_BLOCK = 60.0
+"""Seconds."""
+MISMATCH = math.log(1000.0)
+"""Evidence that requests are split in other proportions than asked for; one in a thousand splits as asked for reaches it."""
+HORIZON = 360
+"""Blocks that evidence is planned for, an hour of polls at 10 s: later failures are looked for within it."""
+
+
+@dataclass(frozen=True)
+class Book:
+    """What one metric has gathered in one attempt.
+
+    Attributes:
+        settings: fingerprint of what the evidence is about.
+        split: the split that the open block belongs to.
+        alone: the candidate answers everything in it: its blocks need nobody else.
+        at: time of the last good sample of this split, None before the first.
+        seen: the counters to subtract from the next sample.
+        open: how much each series grew since the last block, summed over pods.
+        seconds: length of the open block; of each slice the same.
+        ledgers: the judge's memory, by slice; empty string: all requests.
+        noise: how much stable's own pods differ.
+        sent: requests sent to candidate and stable since the split began.
+        counted: requests counted of both since then.
+        since: when it began.
+        quiet_since: when the candidate's last request was counted, or counting began.
+        missing: samples in a row that brought no value.
+    """
+
+    settings: str
+    split: str = ""
+    alone: bool = False
+    at: datetime | None = None
+    seen: Mapping[Key, float] = field(default_factory=dict)
+    open: Mapping[Key, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    ledgers: Mapping[str, Any] = field(default_factory=dict)
+    noise: Noise = field(default_factory=Noise)
+    sent: tuple[float, float] = (0.0, 0.0)
+    counted: tuple[float, float] = (0.0, 0.0)
+    since: datetime | None = None
+    quiet_since: datetime | None = None
+    missing: int = 0
+
+
+def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: Sample) -> tuple[Book, Reading]:
+    """Add one sample to a metric's evidence.
+
+    Samples from before ``wants.not_before``, and the first one of a split, only say where to count from.
+    """
+    if book is None or book.settings != fingerprint(wants, metric):
+        book = Book(fingerprint(wants, metric))
+    if book.split != wants.comparison.split:
+        book = _cut(book, wants, metric)
+    reading = Reading(metric.name, wants.epoch, sample.at, sample.state, message=sample.message)
+    if sample.state is not State.VALUE:
+        missing = book.missing + 1
+        book = replace(book, missing=missing)
+        return book, _speak(book, wants, metric, replace(reading, missing=missing))
+    if sample.at < wants.not_before:
+        book = replace(_count_from(book, sample), at=None)
+        return book, _speak(
+            book, wants, metric, replace(reading, closed=False, message="Warming up: numbers do not count yet.")
+        )
+    if not book.seen:
+        # Counters hold the past: pods that have misbehaved alone since they started will do so again.
+        _, stable = _measures(wants, metric, total({}, sample.counters), "")
+        book = replace(book, noise=recall(book.noise, stable))
+    moving = wants.comparison.against is Against.NOTHING
+    fresh = book.since is not None and sample.at - book.since >= metric.source.lag(metric.source_config)
+    if book.at is None or moving or not fresh:
+        since = sample.at if book.at is None or moving or book.since is None else book.since
+        book = replace(_count_from(book, sample), since=since, quiet_since=sample.at)
+        words = "The split changes." if moving else "Counting has just begun."
+        return book, _speak(book, wants, metric, replace(reading, closed=False, message=words))
+    book = _gather(book, wants, metric, sample)
+    return book, _speak(book, wants, metric, reading)
+
+
+def fingerprint(wants: AnalysisWants, metric: MetricWants) -> str:
+    """Return what a metric's evidence is about: attempt, source, judge and error rates."""
+    asked = wants.comparison
+    return _fingerprint(
+        asked.attempt,
+        asked.alpha,
+        asked.beta,
+        metric.source.name,
+        metric.source_config,
+        metric.judge.name,
+        metric.judge_config,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _fingerprint(*parts: Any) -> str:  # noqa: ANN401  # JSON, and configs
+    # Asked at every poll of every metric.
+    parts = tuple(part.model_dump(mode="json") if isinstance(part, ApiModel) else part for part in parts)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _count_from(book: Book, sample: Sample) -> Book:
+    return replace(
+        book,
+        at=sample.at,
+        seen=remember(book.seen, sample.counters),
+        open={},
+        seconds={},
+        sent=(0.0, 0.0),
+        counted=(0.0, 0.0),
+        missing=0,
+    )
+
+
+def _cut(book: Book, wants: AnalysisWants, metric: MetricWants) -> Book:
+    """Close what the old split has gathered, and begin with the new one at its first sample."""
+    for part in sorted(book.seconds):
+        book = _close(book, wants, metric, part, ONE)
+    return replace(
+        book,
+        split=wants.comparison.split,
+        alone=wants.comparison.against is Against.PAST,
+        at=None,
+        open={},
+        seconds={},
+        sent=(0.0, 0.0),
+        counted=(0.0, 0.0),
+        since=None,
+    )
+
+
+def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sample) -> Book:
+    assert book.at is not None
+    grown = increments(book.seen, sample.counters)
+    elapsed = (sample.at - book.at) / timedelta(seconds=1)
+    gathered = total(book.open, grown)
+    parts = {key.slice for key in gathered} | {""}
+    growth = _measures(wants, metric, total({}, grown), "")
+    came = [_requests(measure) if measure is not None else 0.0 for measure in growth]
+    went = [(measure.sent or 0.0) if measure is not None else 0.0 for measure in growth]
+    book = replace(
+        book,
+        at=sample.at,
+        seen=remember(book.seen, sample.counters),
+        open=gathered,
+        seconds={part: book.seconds.get(part, 0.0) + elapsed for part in parts},
+        noise=listen(book.noise, *growth, elapsed),
+        sent=(book.sent[0] + went[0], book.sent[1] + went[1]),
+        counted=(book.counted[0] + came[0], book.counted[1] + came[1]),
+        quiet_since=sample.at if came[0] else book.quiet_since,
+        missing=0,
+    )
+    for part in sorted(parts):
+        if book.noise.phi <= CALM or book.seconds[part] >= LONG_BLOCK:
+            book = _close(book, wants, metric, part, ENOUGH)
+    return book
+
+
+def _close(book: Book, wants: AnalysisWants, metric: MetricWants, part: str, enough: tuple[float, float]) -> Book:
+    """Fold one slice's open block into its ledger, if both sides have enough requests."""
+    candidate, stable = _measures(wants, metric, book.open, part)
+    if candidate is None or _requests(candidate) < (1.0 if book.alone else enough[0]):
+        return book
+    if not book.alone and (stable is None or _requests(stable) < enough[1]):
+        return book
+    block = Block(candidate.tally, None if book.alone or stable is None else stable.tally, book.seconds.get(part, 0.0))
+    judge, config = weigher(metric), metric.judge_config
+    ledger = book.ledgers.get(part)
+    if ledger is None:
+        ledger = judge.begin(config, question(wants, metric, candidate))
+    cap = math.log(1 / wants.comparison.alpha) / 4 if book.noise.phi > CALM else math.inf
+    ledger = judge.weigh(config, ledger, block, book.noise.phi, cap)
+    return replace(
+        book,
+        ledgers={**book.ledgers, part: ledger},
+        open={key: value for key, value in book.open.items() if key.slice != part},
+        seconds={**book.seconds, part: 0.0},
+    )
+
+
+def weigher(metric: MetricWants) -> Weigher[Any, Any]:
+    """Return the metric's judge, which weighs evidence."""
+    assert isinstance(metric.judge, Weigher)
+    return metric.judge
+
+
+def question(wants: AnalysisWants, metric: MetricWants, measure: Measure) -> Question:
+    """Return what a judge must know to begin a ledger."""
+    return Question(
+        alpha=wants.comparison.alpha,
+        beta=wants.comparison.beta,
+        horizon=HORIZON,
+        form=type(measure.tally),
+        quantile=metric.source.quantile(metric.source_config),
+        fraction=metric.source.fraction(metric.source_config),
+    )
+
+
+def _measures(
+    wants: AnalysisWants, metric: MetricWants, grown: Mapping[Key, float], part: str
+) -> tuple[Measure | None, Measure | None]:
+    """Return what candidate and stable did."""
+
+    def of(arm: str | None) -> Measure | None:
+        series = {key.series: value for key, value in grown.items() if key.arm == arm and key.slice == part}
+        return metric.source.measure_arm(metric.source_config, series)
+
+    return of(wants.scope.arm), of(wants.scope.stable)
+
+
+def _requests(measure: Measure) -> float:
+    return measure.tally.total
+
+
+def _speak(book: Book, wants: AnalysisWants, metric: MetricWants, reading: Reading) -> Reading:
+    """Return what the book says now; evidence stays what it is while there is nothing to add to it."""
+    found = {part: _evidence(book, metric, ledger) for part, ledger in book.ledgers.items()}
+    whole = found.pop("", None)
+    if whole is not None:
+        whole = whole.model_copy(update=_rates(book, reading.at))
+    reading = replace(
+        reading,
+        evidence=whole,
+        slices=tuple(item.model_copy(update={"slice": part}) for part, item in sorted(found.items())),
+        value=whole.candidate if whole is not None and reading.state is State.VALUE else None,
+        requests=whole.requests if whole is not None else 0,
+        closed=reading.closed and whole is not None,
+    )
+    if reading.state is not State.VALUE or not reading.closed:
+        return reading
+    if mismatched(book, wants.comparison.weight):
+        words = (
+            f"The candidate should get {wants.comparison.weight} % and gets "
+            f"{book.sent[0] / sum(book.sent):.1%} of {sum(book.sent):.0f} requests."
+        )
+        return replace(reading, state=State.MISMATCH, value=None, message=words)
+    if book.quiet_since is not None and reading.at - book.quiet_since >= patience(wants.interval):
+        return replace(reading, state=State.NO_TRAFFIC, value=None, message="No requests arrive.")
+    return reading
+
+
+def _evidence(book: Book, metric: MetricWants, ledger: Any) -> Evidence:  # noqa: ANN401  # the judge's own type
+    return weigher(metric).evidence(metric.judge_config, ledger).model_copy(update={"noise": round(book.noise.phi, 2)})
+
+
+def _rates(book: Book, now: datetime) -> dict[str, float | None]:
+    """Return the requests per second of both sides since the split began."""
+    if book.since is None or now <= book.since or not any(book.counted):
+        return {}
+    seconds = (now - book.since) / timedelta(seconds=1)
+    return {
+        "per_second": round(book.counted[0] / seconds, 4),
+        "stable_per_second": round(book.counted[1] / seconds, 4),
+    }
+
+
+def mismatched(book: Book, weight: int | None) -> bool:
+    """Return whether requests arrive in other proportions than asked for, beyond chance."""
+    if weight is None or not 0 < weight < 100 or not any(book.sent):  # percent
+        return False
+    return split_log_e(book.sent, (weight / 100, 1 - weight / 100)) >= MISMATCH
+
+
+def restless(before: Reading | None, after: Reading, wants: AnalysisWants) -> bool:
+    """Return whether a pass must hear of a reading at once, because a decision may depend on it.
+
+    A weighted average reaches 1/α only when one of its members does, so it is enough to look at each.
+    """
+    alpha, beta = math.log(1 / wants.comparison.alpha), math.log(1 / wants.comparison.beta)
+
+    def heard(reading: Reading | None) -> tuple[object, ...]:
+        every = [item for item in (reading.evidence, *reading.slices) if item is not None] if reading else []
+        return (
+            reading.state if reading else None,
+            any(item.against >= alpha / 2 for item in every),
+            [item.within >= beta for item in every],
+            any(item.worse >= alpha for item in every),
+            [(item.high, item.enough) for item in every],
+        )
+
+    speaks = [item for item in (after.evidence, *after.slices) if item is not None]
+    return heard(before) != heard(after) or any(item.against >= alpha for item in speaks)
+
+
+def dump(books: Mapping[str, Book], wants: AnalysisWants) -> str:
+    """Return the text that keeps the evidence of all metrics over a restart; counters and open blocks are not kept."""
+    kept = {
+        metric.name: {
+            "settings": book.settings,
+            "noise": book.noise.dump(),
+            "ledgers": {part: weigher(metric).dump(ledger) for part, ledger in sorted(book.ledgers.items())},
+        }
+        for metric in wants.metrics
+        if (book := books.get(metric.name)) is not None and book.ledgers
+    }
+    if not kept:
+        return ""
+    return json.dumps({"attempt": wants.comparison.attempt, "metrics": kept}, separators=(",", ":"), sort_keys=True)
+
+
+def load(text: str, wants: AnalysisWants) -> dict[str, Book]:
+    """Return the books that a text keeps; none of what is not about these metrics as they are now, or cannot be read.
+
+    Evidence that is lost costs time. Evidence of something else would cost the guarantee.
+    """
+    try:
+        raw = json.loads(text) if text else {}
+        if raw.get("attempt") != wants.comparison.attempt:
+            return {}
+        return dict(_loaded(raw["metrics"], wants))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _loaded(raw: Mapping[str, Any], wants: AnalysisWants) -> Iterable[tuple[str, Book]]:
+    for metric in wants.metrics:
+        kept = raw.get(metric.name)
+        if kept is None or kept["settings"] != fingerprint(wants, metric):
+            continue
+        asked = Question.unknown(wants.comparison.alpha, wants.comparison.beta, HORIZON)
+        ledgers = {
+            part: weigher(metric).load(metric.judge_config, asked, ledger) for part, ledger in kept["ledgers"].items()
+        }
+        yield metric.name, Book(kept["settings"], ledgers=ledgers, noise=Noise.load(kept["noise"]))

@@ -1,0 +1,93 @@
+"""How much noisier a service is than chance among its requests, minute by minute.
+
+A candidate on one unlucky node must not look like a bad model, and one user who retries must not count as many. Evidence is
+divided by φ, which comes from stable's own pods against one another and from the comparison itself; only minutes that are
+over count, so that no block tempers itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from modelrollout.domain.tally import Measure, Rate
+from modelrollout.evidence.dispersion import LiveNoise, PodNoise, noise
+from modelrollout.evidence.pair import Pair
+
+MINUTE = 60.0
+"""Seconds."""
+LEAST = 3
+"""Residuals of pods below which a mean square says more about chance than about pods."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What is known of the noise in one metric.
+
+    Attributes:
+        pods: of stable's pods.
+        live: of the comparison.
+        minute: counts of the minute that runs.
+        by_pod: bad and all requests of each of stable's pods in it.
+        seconds: length of it so far.
+    """
+
+    pods: PodNoise = field(default_factory=PodNoise)
+    live: LiveNoise = field(default_factory=LiveNoise)
+    minute: Pair = field(default_factory=Pair)
+    by_pod: Mapping[str, Rate] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def phi(self) -> float:
+        """φ, at least 1."""
+        pods = self.pods if self.pods.residuals >= LEAST else PodNoise()
+        return noise(pods, self.live)
+
+    def dump(self) -> list[float | None]:
+        """Return what outlives a restart, as JSON; the minute that runs does not."""
+        past = self.live.past
+        counts = [past.kc, past.nc, past.ks, past.ns]
+        last = None if self.live.last is None else round(self.live.last, 6)
+        live = [round(self.live.squares, 6), self.live.differences, round(self.live.largest, 6)]
+        return [round(self.pods.squares, 6), self.pods.residuals, *counts, last, *live]
+
+    @classmethod
+    def load(cls, raw: Any) -> "Noise":  # noqa: ANN401  # JSON
+        """Return what was dumped.
+
+        Raises:
+            ValueError: it is none of ours.
+            TypeError: likewise.
+        """
+        squares, residuals, kc, nc, ks, ns, last, live_squares, differences, largest = raw
+        past = Pair(float(kc), float(nc), float(ks), float(ns))
+        live = LiveNoise(
+            past, None if last is None else float(last), float(live_squares), int(differences), float(largest)
+        )
+        return cls(PodNoise(float(squares), int(residuals)), live)
+
+
+def recall(before: Noise, stable: Measure | None) -> Noise:
+    """Return the noise with what stable's pods have counted since they started, as if it had been one minute.
+
+    Bad minutes of single pods add up: as many times as a minute is noisier than chance, so is their sum.
+    """
+    pods = before.pods.add(stable.pods.values()) if stable is not None else before.pods
+    return replace(before, pods=pods)
+
+
+def listen(before: Noise, candidate: Measure | None, stable: Measure | None, seconds: float) -> Noise:
+    """Return the noise after some more seconds; only metrics that count bad requests have any."""
+    minute, by_pod = before.minute, dict(before.by_pod)
+    for measure, mine in ((candidate, True), (stable, False)):
+        if measure is None or not isinstance(measure.tally, Rate):
+            continue
+        bad, total = measure.tally.bad, measure.tally.total
+        minute += Pair(kc=bad, nc=total) if mine else Pair(ks=bad, ns=total)
+    for pod, rate in stable.pods.items() if stable is not None else ():
+        known = by_pod.get(pod, Rate(0.0, 0.0))
+        by_pod[pod] = Rate(known.bad + rate.bad, known.total + rate.total)
+    passed = before.seconds + seconds
+    if passed < MINUTE:
+        return Noise(before.pods, before.live, minute, by_pod, passed)
+    return Noise(before.pods.add(by_pod.values()), before.live.add(minute))

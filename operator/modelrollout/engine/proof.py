@@ -1,0 +1,144 @@
+"""What evidence means for the walk through the stages: which gates hold a stage up, and how long it still takes.
+
+Between two steps nothing need be proven: the candidate must have been seen enough and must not be worse. Before 100 % it must
+be: a pass says that it is within the margin, with the chance β of being wrong. While baking there is nothing to compare with
+any more, and a change detector watches.
+"""
+
+import math
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from modelrollout.domain.evidence import Evidence
+from modelrollout.domain.reading import State
+from modelrollout.domain.stage import Stage, StageKind
+from modelrollout.domain.verdict import Gate, Verdict
+from modelrollout.engine.context import Context
+from modelrollout.schema import format_duration
+
+KNOWN = 200
+"""Requests of stable from which on a forecast is worth saying."""
+LONGEST = 365 * 86400.0
+"""Seconds; whatever needs longer never ends."""
+HOPE = 1.5
+"""A forecast is taken back only when the evidence would be enough in so many times less than the time there is."""
+
+
+def standing(context: Context, stage: Stage) -> tuple[Gate, ...]:
+    """Return the gates as the end of this stage sees them: what need not be proven here, and is not worse, passes."""
+    rollout = context.progressing
+    gates = rollout.gates if rollout is not None else ()
+    if is_final(context, stage):
+        return gates
+    # Once the candidate has all requests nothing more can be compared: what was proven before, and a watch, must do.
+    return tuple(_lenient(context, gate, baking=stage.kind is StageKind.BAKE) for gate in gates)
+
+
+def is_final(context: Context, stage: Stage) -> bool:
+    """Return whether what comes after this stage, pauses apart, is 100 %."""
+    rollout = context.progressing
+    if rollout is None or stage.kind in (StageKind.FULL, StageKind.BAKE):
+        return False
+    following = (later for later in context.stages[rollout.stage + 1 :] if later.kind is not StageKind.PAUSE)
+    after = next(following, None)
+    return after is None or after.kind is StageKind.FULL
+
+
+def _lenient(context: Context, gate: Gate, *, baking: bool) -> Gate:
+    if gate.evidence is None or gate.verdict is not Verdict.UNDECIDED or gate.state != State.VALUE or gate.ignored:
+        return gate
+    if not gate.evidence.enough and not baking:
+        words = f"{gate.evidence.requests} requests are too few for the next step: {gate.message}"
+        return gate.model_copy(update={"message": words[:512]})
+    analysis = context.spec.analysis
+    if analysis is not None and gate.evidence.worse >= math.log(1 / analysis.alpha):
+        words = f"it is worse than stable, though not beyond the margin, so the weight stays: {gate.message}"
+        return gate.model_copy(update={"message": words[:512]})
+    return gate.model_copy(update={"verdict": Verdict.PASS})
+
+
+def proven_at(context: Context, stage: Stage) -> datetime | None:
+    """Return when evidence ends the hold of this stage; None while it does not.
+
+    It cuts holds and no steps: each weight is still asked for and acknowledged by every router.
+    """
+    rollout, analysis = context.progressing, context.spec.analysis
+    if rollout is None or analysis is None or stage.kind is not StageKind.STEP or rollout.answering_since is None:
+        return None
+    counted = [gate for gate in rollout.gates if not gate.ignored]
+    if not any(gate.evidence is not None for gate in counted):
+        return None
+    if any(gate.verdict is not Verdict.PASS or gate.state != State.VALUE for gate in counted):
+        return None
+    return rollout.answering_since + analysis.min_duration
+
+
+def foresee(context: Context) -> Context:
+    """Say at once when the evidence cannot be enough by the deadline at today's traffic."""
+    rollout, analysis, stage = context.progressing, context.spec.analysis, context.stage
+    if rollout is None or analysis is None or stage is None or rollout.verified_at is None:
+        return context
+    if analysis.deadline is None:
+        return context if rollout.forecast is None else context.with_rollout(forecast=None)
+    last = next((later for later in reversed(context.stages) if later.kind is StageKind.STEP), None)
+    if last is None:
+        return context
+    longest = max(_waits(rollout.gates, last.weight), default=None)
+    if longest is None:
+        return context
+    name, wait = longest[1], longest[0]
+    there_is = last.hold + analysis.deadline
+    if rollout.forecast is not None:
+        return context.with_rollout(forecast=None) if wait * HOPE < there_is else context
+    if wait <= there_is:
+        return context
+    words = (
+        f"{name} needs about {about(wait)} at {last.weight} % of today's traffic, and {last.label} has "
+        f"{format_duration(there_is)}: it will be inconclusive ({analysis.on_inconclusive}). Give it more weight, a wider "
+        "margin, a later deadline or a shadow before; or a person promotes."
+    )
+    return context.with_rollout(forecast=words[:512])
+
+
+def _waits(gates: tuple[Gate, ...], weight: int) -> Iterator[tuple[timedelta, str]]:
+    """Yield how long each undecided metric would need at a weight."""
+    for gate in gates:
+        evidence = gate.evidence
+        if gate.verdict is not Verdict.UNDECIDED or gate.ignored or evidence is None or evidence.needed is None:
+            continue
+        seconds = remaining(evidence, weight)
+        if seconds is not None and evidence.stable_requests >= KNOWN:
+            yield timedelta(seconds=seconds), gate.name
+
+
+def remaining(evidence: Evidence, weight: int | None = None) -> float | None:
+    """Return the seconds until a pass is to be expected, at a weight or as things are; None when nobody can tell."""
+    own, others = evidence.per_second, evidence.stable_per_second
+    if evidence.needed is None or own is None or others is None:
+        return None
+    rate = own if weight is None else (own + others) * weight / 100
+    return min(evidence.needed / rate, LONGEST) if rate > 0 else None
+
+
+def risk_known(gates: tuple[Gate, ...]) -> tuple[float | None, float | None]:
+    """Return how much more often than stable the candidate may at most be bad, and the requests per second of both.
+
+    The worst of the rates that are compared counts; None where nothing is known.
+    """
+    found = [gate.evidence for gate in gates if gate.evidence is not None]
+    bounds = [evidence.high for evidence in found if evidence.high is not None]
+    rates = [
+        evidence.per_second + evidence.stable_per_second
+        for evidence in found
+        if evidence.per_second is not None and evidence.stable_per_second is not None
+    ]
+    return max(bounds, default=None), max(rates, default=None)
+
+
+def about(wait: timedelta) -> str:
+    """Return a time span as people say it: two digits are enough."""
+    seconds = wait / timedelta(seconds=1)
+    for unit, name in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s"

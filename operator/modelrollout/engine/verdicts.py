@@ -1,0 +1,106 @@
+"""All metrics together: one chance of a false rollback for a whole rollout, whatever the number of metrics and slices.
+
+Evidence is combined as a weighted average, which is evidence under any dependence and never weaker than Bonferroni's
+correction (Vovk, Wang, Annals of Statistics 2021). Half of the weight is on the metrics as a whole, half is spread over their
+slices. A promotion needs no correction: every required metric must pass by itself.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from modelrollout.domain.evidence import Evidence
+from modelrollout.domain.verdict import Gate, Verdict
+from modelrollout.engine.catastrophe import SHARE, limit
+from modelrollout.evidence.combine import average, blame, discoveries
+
+COMPARED = 1 - SHARE
+"""Weight of all that is compared; the rest is the catastrophe guard's."""
+LONGEST_TEXT = 500
+"""Characters of a verdict's reason; it becomes part of a condition."""
+
+Words = Callable[[str, Evidence], str]
+"""From a metric's name and its evidence to what is wrong with it."""
+
+
+def combine(gates: Sequence[Gate], guards: Mapping[str, float], alpha: float, words: Words) -> tuple[Gate, ...]:
+    """Return the gates with what only all of them together can say.
+
+    Args:
+        gates: each with its own evidence.
+        guards: ln E of a catastrophe, by metric; only of metrics that can tell one.
+        alpha: chance of a false rollback.
+        words: says what is wrong with a guilty metric.
+    """
+    stopped = {name for name, log_e in guards.items() if log_e >= limit(alpha, len(guards))}
+    if stopped:
+        return tuple(_catastrophe(gate) if gate.name in stopped else gate for gate in gates)
+    every = [(gate.name, evidence) for gate in gates for evidence in _evidence(gate)]
+    alarms = {name: evidence for name, evidence in every if evidence.alarm}
+    if alarms:
+        return tuple(_fail(gate, alarms, words, sure=True) for gate in gates)
+    together = against(gates) if every else 0.0
+    if together >= math.log(1 / alpha):
+        guilty, sure = _guilty(every, alpha)
+        return tuple(_fail(gate, guilty, words, sure=sure) for gate in gates)
+    if together >= math.log(1 / alpha) / 2:
+        return tuple(_doubt(gate) for gate in gates)
+    return tuple(gates)
+
+
+def against(gates: Sequence[Gate]) -> float:
+    """Return ln of the weighted average of all evidence against the candidate; without any, 0."""
+    groups = (
+        [gate.evidence.against for gate in gates if gate.evidence is not None],
+        [evidence.against for gate in gates for evidence in gate.slices],
+    )
+    filled = [group for group in groups if group]
+    weights = [COMPARED / len(filled) / len(group) for group in filled for _ in group]
+    return average([log for group in filled for log in group], weights)
+
+
+def _evidence(gate: Gate) -> tuple[Evidence, ...]:
+    return (*([gate.evidence] if gate.evidence is not None else []), *gate.slices)
+
+
+def _guilty(every: Sequence[tuple[str, Evidence]], alpha: float) -> tuple[dict[str, Evidence], bool]:
+    """Return the metrics to blame, each with the evidence that says so, and whether that is sure.
+
+    Metrics by closed testing, which errs about any of them with chance α; slices by the e-value form of Benjamini and
+    Hochberg's rule, of whose discoveries a share of at most α is wrong. Where nobody is singled out, the loudest is a suspect.
+    """
+    whole = [(name, evidence) for name, evidence in every if not evidence.slice]
+    parts = [(name, evidence) for name, evidence in every if evidence.slice]
+    found = dict(_named(parts, discoveries, alpha)) | dict(_named(whole, blame, alpha))
+    if found:
+        return found, True
+    name, evidence = max(every, key=lambda item: item[1].against)
+    return {name: evidence}, False
+
+
+def _named(
+    some: Sequence[tuple[str, Evidence]], rule: Callable[[Sequence[float], float], Sequence[int]], alpha: float
+) -> list[tuple[str, Evidence]]:
+    return [some[index] for index in rule([evidence.against for _, evidence in some], alpha)] if some else []
+
+
+def _catastrophe(gate: Gate) -> Gate:
+    message = "More than half of the candidate's requests fail, and more than stable's."
+    return gate.model_copy(update={"verdict": Verdict.FAIL, "message": message})
+
+
+def _fail(gate: Gate, guilty: Mapping[str, Evidence], words: Words, *, sure: bool) -> Gate:
+    evidence = guilty.get(gate.name)
+    if evidence is None:
+        return _doubt(gate)
+    place = f"slice {evidence.slice}: " if evidence.slice else ""
+    suspect = "" if sure else "suspect, together with other metrics: "
+    message = f"{suspect}{place}{words(gate.name, evidence)}"
+    return gate.model_copy(update={"verdict": Verdict.FAIL, "message": message[:LONGEST_TEXT]})
+
+
+def _doubt(gate: Gate) -> Gate:
+    """Nothing is promoted while all metrics together speak half as loudly against the candidate as a rollback needs."""
+    if gate.evidence is None or gate.verdict is not Verdict.PASS:
+        return gate
+    message = "It passes by itself, but all metrics together speak against the candidate."
+    return gate.model_copy(update={"verdict": Verdict.UNDECIDED, "message": message})

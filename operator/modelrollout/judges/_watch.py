@@ -1,0 +1,115 @@
+"""The watch after the last step: the candidate answers everything, and only what stable did before is left to compare with.
+
+Each rate is held against a constant, the margin above the upper end of what stable's rate may have been (95 %, Wilson). A
+test would grow tired: evidence for a healthy hour would have to be undone first. A change detector does not, and has a
+stated time to a false alarm instead of a chance of one: 10,000 blocks on average at least, as long as the rate is below its
+constant. At one block per 10 s that is more than a day; a bake is much shorter. It cannot tell a bad candidate from a
+bad hour.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelrollout.evidence.constant import ConstantTest
+from modelrollout.evidence.detector import Detector
+from modelrollout.evidence.mixture import log_sum
+from modelrollout.evidence.pair import Pair
+from modelrollout.judges._case import Damping, average, counts
+from modelrollout.judges._margin import Accepted
+from modelrollout.judges._stored import down, numbers, short
+
+DETECTOR = Detector(arl=10_000.0)
+GRID = (1.5, 4.0, 15.0)
+"""Alternatives, as factors on the odds of the constant."""
+_NORMAL = 1.959964
+"""Both 2.5 % ends of a normal distribution."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What was seen since stable is gone.
+
+    Attributes:
+        state: of the detector, the alternatives of each rate in turn.
+        bad: bad requests of the candidate, by rate.
+        total: all of its requests.
+    """
+
+    state: tuple[float, ...]
+    bad: tuple[float, ...]
+    total: float = 0.0
+
+    def alarm(self, alpha: float) -> float:
+        """Return the evidence that an alarm stands for: at least ln(1/α), growing; −∞ without an alarm."""
+        if not self.state or not DETECTOR.alarm(self.state):
+            return -math.inf
+        return math.log(1 / alpha) + average(self.state) - math.log1p(DETECTOR.arl)
+
+    def loudest(self) -> int:
+        """Return the number of the rate that speaks most."""
+        size = len(GRID)
+        return max(range(len(self.bad)), key=lambda index: log_sum(self.state[index * size : (index + 1) * size]))
+
+
+def begin(rates: int) -> Watch:
+    """Return the watch before the first block."""
+    return Watch(DETECTOR.start(rates * len(GRID)), (0.0,) * rates)
+
+
+def constant(margin: Accepted, stable: Pair) -> float | None:
+    """Return what a rate is held against, None when it cannot be above it."""
+    if stable.ns <= 0:
+        return None
+    limit = margin.worst(wilson_upper(stable.ks, stable.ns))
+    return limit if limit < 1 else None
+
+
+def wilson_upper(bad: float, total: float) -> float:
+    """Return the upper end of Wilson's 95 % interval of a rate."""
+    square = _NORMAL * _NORMAL
+    rate = bad / total
+    spread = _NORMAL * math.sqrt(rate * (1 - rate) / total + square / (4 * total * total))
+    return (rate + square / (2 * total) + spread) / (1 + square / total)
+
+
+def look(watch: Watch, limits: Sequence[float | None], bad: Sequence[float], total: float, damping: Damping) -> Watch:
+    """Return the watch with one more block.
+
+    Args:
+        watch: before the block.
+        limits: constant of each rate; None: it says nothing in this block.
+        bad: bad requests by rate.
+        total: all requests.
+        damping: what takes evidence away.
+    """
+    increments: list[float] = []
+    for limit, part in zip(limits, bad, strict=True):
+        if limit is None:
+            increments += [0.0] * len(GRID)
+        else:
+            found = ConstantTest(limit, grid=GRID).increments(Pair(), counts(part, total))
+            increments += [min(increment / damping.noise, damping.cap) for increment in found]
+    seen = tuple(before + part for before, part in zip(watch.bad, bad, strict=True))
+    return Watch(DETECTOR.step(watch.state, increments), seen, watch.total + total)
+
+
+def write(watch: Watch | None) -> list[Any]:
+    """Return a watch to be stored."""
+    if watch is None:
+        return []
+    return [short(watch.total), *map(short, watch.bad), *map(down, watch.state)]
+
+
+def read(raw: object, rates: int) -> Watch | None:
+    """Return the watch that was stored.
+
+    Raises:
+        ValueError: it is none of so many rates.
+    """
+    if raw == []:
+        return None
+    length = 1 + rates * (1 + len(GRID))
+    total, *rest = numbers(raw, length, length)
+    return Watch(tuple(rest[rates:]), tuple(rest[:rates]), total)

@@ -1,0 +1,196 @@
+"""A trial: one rollout of a file on a simulated cluster with chance traffic, until the operator has decided.
+
+Every decision is the operator's own. Here is only what people do: they apply the file, then a new version of it, and approve
+what waits for a person.
+"""
+
+import contextlib
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from modelrollout.api.validate import parse_object
+from modelrollout.domain.observation import Limits
+from modelrollout.errors import RolloutError
+from modelrollout.simulation.arrivals import Chance, RandomArrivals
+from modelrollout.simulation.behaviour import Behaviour
+from modelrollout.simulation.clerk import Clerk, Decision, Forecast, Moment, Told, Verdict
+from modelrollout.simulation.cluster import Cluster, NeverError
+from modelrollout.simulation.recording import Entry, Replay
+from modelrollout.simulation.tape import Tape
+from modelrollout.simulation.weather import Weather, begin
+from modelrollout.sources.router import Signal
+
+LONGEST = timedelta(days=7)
+"""A trial that waits for a decision waits no longer."""
+INSTALLS = 600.0
+"""Seconds within which the first version must be installed."""
+ALONE = 30.0
+"""Seconds that the first version serves alone."""
+HOME = 3600.0
+"""Seconds within which traffic must be home after a rollback."""
+UNTIMED = (Signal.ERROR_RATE, Signal.REQUESTS, Signal.DROPPED)
+"""What the router can say of requests without a clock."""
+AFTER = timedelta(seconds=5)
+"""Time that a poll and the pass that follows it take at most."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a trial is about.
+
+    Attributes:
+        document: a valid ModelDeployment.
+        rate: requests per second that clients send, on average.
+        stable: how the first version behaves.
+        candidate: how the second one behaves.
+        until: how long it may take; None: until it is decided.
+        weather: how the traffic changes.
+        late: seconds from the candidate's first request until it begins to behave as ``candidate`` says.
+        recording: requests that are counted instead of drawn; empty: none.
+    """
+
+    document: Mapping[str, Any]
+    rate: float = 10.0
+    stable: Behaviour = field(default_factory=Behaviour)
+    candidate: Behaviour = field(default_factory=Behaviour)
+    until: timedelta | None = None
+    weather: Weather = Weather.CONSTANT
+    late: float = 0.0
+    recording: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended.
+
+    Attributes:
+        seed: of its chance.
+        verdict: what was decided, and when.
+        first_request: when the candidate got its first request; None: it got none.
+        tape: requests and bad ones of both versions over time.
+        lost: requests that reached no pod.
+        forecasts: what each metric said it would need.
+        moments: weight and evidence over time.
+        events: what the operator told.
+    """
+
+    seed: int
+    verdict: Verdict
+    first_request: float | None
+    tape: Tape
+    lost: float
+    forecasts: tuple[Forecast, ...]
+    moments: tuple[Moment, ...]
+    events: tuple[Told, ...]
+
+
+SHOWN = timedelta(minutes=5)
+"""How often numbers that decide nothing are written to the status: nobody watches."""
+
+
+async def run_trial(setting: Setting, seed: int) -> Outcome:
+    """Run one trial; the same setting and seed give the same outcome.
+
+    Raises:
+        RolloutError: the first version cannot be installed.
+    """
+    random = Random(seed)  # noqa: S311  # a trial must be repeatable
+    replay = Replay(setting.recording) if setting.recording else None
+    chance = Chance(random, replay or RandomArrivals(random), timed=_timed(setting))
+    name = str(setting.document["metadata"]["name"])
+    cluster = Cluster(name, rate=setting.rate, limits=Limits(gate_interval=SHOWN), chance=chance)
+    first = setting.document["spec"]
+    second = another_version(first)
+    stable, candidate = cluster.person.call(first, "stable"), cluster.person.call(second, "candidate")
+    cluster.behaviours.set(_image(first), setting.stable)
+    cluster.behaviours.set(_image(second), setting.stable if setting.late else setting.candidate)
+    await _install(cluster, first)
+    clerk = Clerk(cluster, candidate)
+    chance.tell = clerk.count
+    clerk.on_first_request = lambda: _comes(cluster, setting, _image(second), replay)
+    if replay is not None:
+        replay.stable = stable
+    begin(setting.weather, cluster, random)
+    cluster.person.apply(second)
+    verdict = await _decide(cluster, clerk, setting, replay)
+    cluster.traffic.settle()
+    return Outcome(
+        seed=seed,
+        verdict=verdict,
+        first_request=clerk.first_request,
+        tape=clerk.tape,
+        lost=sum(cluster.traffic.lost.values()),
+        forecasts=clerk.forecasts,
+        moments=tuple(clerk.moments),
+        events=clerk.events,
+    )
+
+
+def _timed(setting: Setting) -> bool:
+    """Return whether any metric looks at how long answers take."""
+    spec, _ = parse_object(setting.document)
+    metrics = spec.analysis.metrics if spec is not None and spec.analysis is not None else ()
+    return any(getattr(metric.source()[1], "signal", None) not in UNTIMED for metric in metrics)
+
+
+def another_version(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a spec that names another image and is the same in everything else."""
+    changed = copy.deepcopy(dict(spec))
+    container = changed["template"]["spec"]["containers"][0]
+    container["image"] = f"{container['image']}-candidate"
+    return changed
+
+
+def _image(spec: Mapping[str, Any]) -> str:
+    return str(spec["template"]["spec"]["containers"][0]["image"])
+
+
+async def _install(cluster: Cluster, spec: Mapping[str, Any]) -> None:
+    cluster.person.apply(spec)
+    try:
+        await cluster.until(lambda: _phase(cluster) == "Ready", within=INSTALLS)
+    except NeverError as exc:
+        words = cluster.person.status.message
+        raise RolloutError(f"Simulating {cluster.person.name}: its first version is not installed. {words}") from exc
+    await cluster.run(ALONE)
+
+
+def _phase(cluster: Cluster) -> str:
+    return str(((cluster.person.object or {}).get("status") or {}).get("phase", ""))
+
+
+def _comes(cluster: Cluster, setting: Setting, image: str, replay: Replay | None) -> None:
+    """The candidate gets its first request."""
+    if replay is not None:
+        # What came before was not recorded.
+        cluster.traffic.settle()
+        replay.begin = cluster.agenda.now
+    if setting.late:
+        cluster.agenda.after(setting.late, lambda: cluster.behave(image, setting.candidate))
+
+
+async def _decide(cluster: Cluster, clerk: Clerk, setting: Setting, replay: Replay | None) -> Verdict:
+    """Let time pass until it is decided, or until there is no more time for it."""
+    end = cluster.agenda.now + (setting.until or LONGEST)
+    while clerk.verdict is None:
+        if replay is not None and replay.ends is not None:
+            end = min(end, replay.ends + _interval(setting))
+        if cluster.agenda.next is None or cluster.agenda.next > end:
+            await cluster.run((end - cluster.agenda.now) / timedelta(seconds=1))
+            return Verdict(Decision.UNDECIDED, clerk.now, clerk.stage, message=clerk.message)
+        await cluster.agenda.step()
+    # A rollback costs requests until it is done.
+    with contextlib.suppress(NeverError):
+        await cluster.until(lambda: _phase(cluster) != "Aborting", within=HOME)
+    return clerk.verdict
+
+
+def _interval(setting: Setting) -> timedelta:
+    """Return the time until the operator has surely read the last counters."""
+    spec, _ = parse_object(setting.document)
+    assert spec is not None
+    return AFTER + (spec.analysis.interval if spec.analysis else timedelta())

@@ -1,0 +1,264 @@
+"""Blocks and books: what is compared with what, what is cut and dropped, and what a restart keeps."""
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from modelrollout.domain.reading import Key, Reading, Sample, State
+from modelrollout.engine.books import Book, dump, load, restless, weigh
+from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants
+from modelrollout.judges.compare import PLUGIN as COMPARE
+from modelrollout.judges.compare import CompareConfig
+from modelrollout.routers.envoy import PLUGIN as ENVOY
+from modelrollout.sources._base import Scope
+from modelrollout.sources.router import PLUGIN as ROUTER
+from modelrollout.sources.router import RouterConfig, Signal
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TEN = timedelta(seconds=10)
+METRIC = MetricWants("errors", ROUTER, RouterConfig(signal=Signal.ERROR_RATE), COMPARE, CompareConfig())
+
+
+def asked(
+    weight: int = 10, against: Against = Against.STABLE, attempt: str = "1", metric: MetricWants = METRIC
+) -> AnalysisWants:
+    shown = weight if against is Against.STABLE else None
+    comparison = Comparison(attempt, f"{weight}/0/{against}", against, shown, 0.05, 0.05, "")
+    return AnalysisWants("e", TEN, NOW, Scope("n", "m", "c", "c", "s", ()), comparison, ENVOY, (metric,))
+
+
+class Traffic:
+    """Counters of a router, and the book that follows them."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.draw = random.Random(seed)
+        self.now = NOW
+        self.counters: dict[Key, float] = {}
+        self.book: Book | None = None
+        self.count(0, 0, 0, 0)
+
+    def count(self, nc: int, kc: int, ns: int, ks: int, sent: tuple[int, int] | None = None) -> None:
+        asked_for = sent or (nc, ns)
+        for arm, total, bad, went in (("c", nc, kc, asked_for[0]), ("s", ns, ks, asked_for[1])):
+            for series, value in (("completed", total), ("failed", bad), ("sent", went)):
+                key = Key(arm, "r", series)
+                self.counters[key] = self.counters.get(key, 0.0) + value
+
+    def poll(self, wants: AnalysisWants | None = None, state: State = State.VALUE) -> Reading:
+        sample = Sample(self.now, dict(self.counters)) if state is State.VALUE else Sample(self.now, state=state)
+        wants = wants or asked()
+        self.book, reading = weigh(self.book, wants, wants.metrics[0], sample)
+        self.now += TEN
+        return reading
+
+    def run(self, polls: int, candidate: float, stable: float, wants: AnalysisWants | None = None) -> Reading:
+        for _ in range(polls):
+            reading = self.poll(wants)
+            nc = sum(self.draw.random() < 0.1 for _ in range(100))
+            self.count(
+                nc,
+                sum(self.draw.random() < candidate for _ in range(nc)),
+                100 - nc,
+                sum(self.draw.random() < stable for _ in range(100 - nc)),
+            )
+        return reading
+
+
+def test_the_first_sample_only_says_where_to_count_from() -> None:
+    traffic = Traffic()
+    traffic.count(1000, 1000, 0, 0)
+    reading = traffic.poll()
+    assert (reading.closed, reading.evidence) == (False, None)
+    traffic.count(10, 0, 90, 0)
+    second = traffic.poll()
+    assert second.evidence is not None
+    assert (second.evidence.requests, second.evidence.stable_requests, second.evidence.candidate) == (10, 90, 0.0)
+
+
+def test_a_block_waits_until_both_sides_have_enough_requests() -> None:
+    traffic = Traffic()
+    traffic.poll()
+    traffic.count(1, 1, 200, 0)
+    assert traffic.poll().evidence is None
+    traffic.count(1, 1, 0, 0)
+    closed = traffic.poll()
+    assert closed.evidence is not None
+    assert (closed.evidence.requests, closed.evidence.stable_requests) == (2, 200)
+
+
+def test_a_bad_candidate_is_proven_bad_and_a_good_one_good() -> None:
+    bad = Traffic().run(60, 0.2, 0.005).evidence
+    assert bad is not None
+    assert bad.against > 3
+    good = Traffic().run(600, 0.0, 0.0).evidence
+    assert good is not None
+    assert good.within > 3
+    assert good.against < 0.1
+
+
+def test_another_split_cuts_the_block_and_drops_what_straddles_it() -> None:
+    traffic = Traffic()
+    traffic.run(3, 0.0, 0.0)
+    before = traffic.poll().evidence
+    assert before is not None
+    traffic.count(500, 500, 500, 0)
+    first = traffic.poll(asked(50))
+    assert first.evidence is not None
+    assert first.evidence.requests == before.requests
+    assert not first.closed
+    traffic.count(50, 0, 50, 0)
+    assert traffic.poll(asked(50)).evidence.requests == before.requests + 50  # type: ignore[union-attr]
+
+
+def test_nothing_is_compared_while_the_split_changes() -> None:
+    traffic = Traffic()
+    traffic.run(3, 0.0, 0.0)
+    held = traffic.poll().evidence
+    for _ in range(5):
+        traffic.count(50, 50, 50, 0)
+        moving = traffic.poll(asked(against=Against.NOTHING))
+        assert moving.evidence is not None
+        assert held is not None
+        assert (moving.evidence.requests, moving.evidence.against) == (held.requests, held.against)
+        assert not moving.closed
+
+
+def test_warm_up_is_discarded() -> None:
+    traffic = Traffic()
+    warm = replace(asked(), not_before=NOW + timedelta(seconds=60))
+    for _ in range(6):
+        reading = traffic.poll(warm)
+        assert reading.evidence is None
+        traffic.count(10, 10, 90, 0)
+    traffic.poll(warm)
+    traffic.count(10, 0, 90, 0)
+    after = traffic.poll(warm).evidence
+    assert after is not None
+    assert (after.requests, after.candidate) == (10, 0.0)
+
+
+@pytest.mark.parametrize("state", [State.ERROR, State.NO_METRIC, State.STALE])
+def test_a_poll_that_brings_nothing_makes_the_next_block_longer(state: State) -> None:
+    traffic = Traffic()
+    traffic.poll()
+    traffic.count(10, 1, 90, 0)
+    silent = traffic.poll(state=state)
+    assert silent.state is state
+    assert silent.missing == 1
+    traffic.count(10, 0, 90, 0)
+    reading = traffic.poll()
+    assert reading.evidence is not None
+    assert (reading.evidence.requests, reading.evidence.candidate) == (20, 0.05)
+
+
+def test_a_candidate_that_gets_nothing_says_so() -> None:
+    traffic = Traffic()
+    traffic.run(4, 0.0, 0.0)
+    for _ in range(6):
+        traffic.count(0, 0, 100, 0)
+        reading = traffic.poll()
+    assert reading.state in {State.NO_TRAFFIC, State.MISMATCH}
+
+
+def test_a_split_that_is_not_as_asked_blocks_a_pass() -> None:
+    traffic = Traffic()
+    traffic.poll()
+    for _ in range(60):
+        traffic.count(30, 0, 70, 0)
+        reading = traffic.poll()
+    assert reading.state is State.MISMATCH
+    assert "should get 10 %" in reading.message
+    assert reading.evidence is not None
+
+
+def test_a_split_as_asked_is_never_called_wrong() -> None:
+    for seed in range(20):
+        traffic = Traffic(seed)
+        for _ in range(200):
+            assert traffic.run(1, 0.01, 0.01).state is State.VALUE
+
+
+def test_a_slow_candidate_is_not_taken_for_one_that_gets_less() -> None:
+    traffic = Traffic()
+    traffic.poll()
+    for _ in range(30):
+        traffic.count(0, 0, 90, 0, sent=(10, 90))
+        reading = traffic.poll()
+    assert reading.state is not State.MISMATCH
+
+
+def test_a_restart_keeps_the_evidence_and_counts_from_its_first_poll() -> None:
+    traffic = Traffic()
+    before = traffic.run(200, 0.005, 0.005).evidence
+    assert traffic.book is not None
+    assert before is not None
+    text = dump({"errors": traffic.book}, asked())
+    assert len(text) < 4000
+    (book,) = load(text, asked()).values()
+    after = Traffic()
+    after.book = book
+    after.now = traffic.now + timedelta(minutes=3)
+    after.count(10_000, 9_000, 10_000, 0)
+    first = after.poll().evidence
+    assert first is not None
+    assert first.requests == before.requests
+    assert before.within - 0.05 <= first.within <= before.within
+    assert before.against - 0.05 <= first.against <= before.against + 1e-9
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda text: "", lambda text: text[:-9], lambda text: "[]", lambda text: '{"attempt":"1","metrics":{"errors":3}}'],
+    ids=["nothing", "cut", "other", "wrong"],
+)
+def test_a_damaged_checkpoint_is_no_evidence(damage) -> None:  # type: ignore[no-untyped-def]  # a lambda
+    traffic = Traffic()
+    traffic.run(20, 0.0, 0.0)
+    assert traffic.book is not None
+    assert load(damage(dump({"errors": traffic.book}, asked())), asked()) == {}
+
+
+def test_evidence_of_another_attempt_or_another_margin_is_none_of_this() -> None:
+    traffic = Traffic()
+    traffic.run(20, 0.0, 0.0)
+    assert traffic.book is not None
+    text = dump({"errors": traffic.book}, asked())
+    assert load(text, asked(attempt="2")) == {}
+    other = replace(METRIC, judge_config=CompareConfig(min_requests=51))
+    assert load(text, asked(metric=other)) == {}
+    assert traffic.poll(asked(metric=other)).evidence is None
+
+
+def test_a_pass_hears_at_once_of_what_may_decide_and_of_nothing_else() -> None:
+    traffic, heard, said = Traffic(), 0, None
+    for _ in range(60):
+        reading = traffic.run(1, 0.0, 0.0)
+        heard += restless(said, reading, asked())
+        said = reading
+    assert heard < 30
+    bad = Traffic()
+    first = bad.poll()
+    bad.count(20, 20, 80, 0)
+    second = bad.poll()
+    assert second.evidence is not None
+    assert restless(first, second, asked())
+
+
+def test_pods_that_misbehave_alone_temper_the_evidence() -> None:
+    calm, noisy = Traffic(), Traffic()
+    for traffic, clumped in ((calm, False), (noisy, True)):
+        for minute in range(40):
+            for _ in range(6):
+                traffic.poll()
+                bad = 12 if clumped and minute % 4 == 0 else 3
+                traffic.count(10, 0, 90, bad)
+                for pod, share in (("a", bad if clumped else bad / 2), ("b", 0 if clumped else bad / 2)):
+                    for series, value in (("bad", share), ("total", 45.0)):
+                        key = Key("s", "r", f"endpoint/10.0.0.{pod}/{series}")
+                        traffic.counters[key] = traffic.counters.get(key, 0.0) + value
+    assert calm.book is not None
+    assert noisy.book is not None
+    assert calm.book.noise.phi < 1.5
+    assert noisy.book.noise.phi > 3

@@ -1,0 +1,152 @@
+"""Evidence and the walk through the stages: what holds a step up, what ends its hold early, and what is foreseen."""
+
+import math
+
+import pytest
+
+from modelrollout.domain.evidence import Evidence
+from modelrollout.domain.reading import State
+from modelrollout.domain.status import RolloutState
+from tests.unit.engine.world import World, analysis, canary, template
+
+COMPARED = {"name": "errors", "router": {"signal": "errorRate"}, "compare": {"minRequests": 50}}
+PROOF = math.log(20)
+
+
+def evidence(**fields: float) -> Evidence:
+    """Return evidence that decides nothing; keywords change it."""
+    said = {"candidate": 0.005, "stable": 0.005, "requests": 500, "stable_requests": 4500, "needed": 2000, **fields}
+    said["enough"] = said["requests"] >= 50
+    return Evidence(**{"per_second": 1.0, "stable_per_second": 9.0, "high": 0.02, **said})
+
+
+def comparing(*steps: int, bake: str | None = None, **fields: object) -> World:
+    world = World(twice=True)
+    world.install()
+    settings = {"minDuration": "2m", **fields}
+    strategy = canary(*(steps or (25, 50)), **({"bake": bake} if bake else {}))
+    world.apply(strategy=strategy, analysis=analysis(COMPARED, **settings), template=template(2))
+    world.values["errors"] = evidence()
+    world.wait(30)
+    return world
+
+
+def test_a_step_ends_without_proof_and_the_last_one_does_not() -> None:
+    world = comparing()
+    world.wait(90)
+    assert world.weight(2) == 50
+    world.wait(3600)
+    assert world.weight(2) == 50
+    assert "about 17 min at today's traffic" in world.status.message or "33 min" in world.status.message
+    world.values["errors"] = evidence(within=PROOF)
+    world.wait(5)
+    assert world.status.stable == world.name(2)
+
+
+def test_too_few_requests_end_no_step() -> None:
+    world = comparing()
+    world.values["errors"] = evidence(requests=49)
+    world.wait(600)
+    assert world.weight(2) == 25
+    assert "49 requests are too few for the next step" in world.status.message
+
+
+def test_a_candidate_that_is_worse_within_the_margin_stays_at_its_weight() -> None:
+    world = comparing()
+    world.values["errors"] = evidence(worse=PROOF)
+    world.wait(600)
+    assert world.weight(2) == 25
+    assert "worse than stable, though not beyond the margin" in world.status.message
+
+
+def test_evidence_against_it_takes_the_candidate_home() -> None:
+    world = comparing()
+    world.values["errors"] = evidence(against=PROOF + 0.2, candidate=0.05)
+    world.wait(5)
+    assert world.weight(2) == 0
+    assert world.rollout.state is RolloutState.ABORTED
+    assert world.rollout.cause is not None
+    assert world.rollout.cause.reason == "GateFailed"
+    assert "5 %" in world.rollout.cause.message
+
+
+def test_a_proof_ends_holds_once_the_candidate_has_answered_long_enough() -> None:
+    world = World(twice=True)
+    world.install()
+    steps = {"canary": {"steps": [{"weight": weight, "hold": "1h"} for weight in (10, 25, 50)]}}
+    world.apply(strategy=steps, analysis=analysis(COMPARED, minDuration="2m"), template=template(2))
+    world.values["errors"] = evidence(within=PROOF)
+    world.wait(100)
+    assert world.weight(2) == 10
+    assert "though the evidence is there" in world.status.message
+    seen = set()
+    for _ in range(900):
+        world.step()
+        seen.add(world.weight(2))
+    assert seen >= {10, 25, 50}
+    assert world.status.stable == world.name(2)
+
+
+def test_a_plain_limit_beside_it_must_pass_too_before_a_hold_ends_early() -> None:
+    world = World(twice=True)
+    world.install()
+    plain = {"name": "slow", "router": {"signal": "latencySeconds"}, "threshold": {"max": 1.0}}
+    steps = {"canary": {"steps": [{"weight": 10, "hold": "1h"}]}}
+    world.apply(strategy=steps, analysis=analysis(COMPARED, plain, minDuration="0s"), template=template(2))
+    world.values["errors"] = evidence(within=PROOF)
+    world.values["slow"] = State.NO_METRIC
+    world.wait(120)
+    assert world.weight(2) == 10
+    world.values["slow"] = 0.2
+    world.wait(10)
+    assert world.status.stable == world.name(2)
+
+
+def test_a_wrong_split_promotes_nobody_and_still_rolls_back() -> None:
+    world = comparing()
+    world.values["errors"] = State.MISMATCH
+    world.wait(600)
+    assert world.weight(2) == 25
+    assert world.condition("AnalysisPassed") == ("Unknown", "Undecided")
+    world.values["errors"] = evidence(against=PROOF + 0.2)
+    world.wait(5)
+    assert world.weight(2) == 0
+
+
+def test_while_baking_nothing_need_be_proven_again() -> None:
+    world = comparing(50, bake="5m")
+    world.values["errors"] = evidence(within=PROOF)
+    world.wait(130)
+    assert world.rollout.stage_label == "bake"
+    world.values["errors"] = evidence(requests=200)
+    world.wait(400)
+    assert world.status.stable == world.name(2)
+
+
+@pytest.mark.parametrize(("needed", "told"), [(500, False), (100_000, True)])
+def test_what_cannot_be_decided_by_the_deadline_is_said_at_once(needed: int, told: bool) -> None:  # a case
+    world = comparing(deadline="10m")
+    world.values["errors"] = evidence(needed=needed)
+    world.wait(10)
+    said = [event for event in world.events if event.reason == "UndecidedByDeadline"]
+    assert bool(said) is told
+    assert len(said) <= 1
+    if told:
+        assert "about 6 h at 50 %" in said[0].message
+        assert "wider margin" in said[0].message
+        world.values["errors"] = evidence(needed=needed // 1000)
+        # Live values are written every 30 s.
+        world.wait(35)
+        assert world.rollout.forecast is None
+
+
+def test_a_pause_stands_between_the_last_step_and_the_proof() -> None:
+    world = World(twice=True)
+    world.install()
+    world.apply(strategy=canary(25, "pause"), analysis=analysis(COMPARED), template=template(2))
+    world.values["errors"] = evidence()
+    world.wait(600)
+    assert world.rollout.stage_label == "step 1/2"
+    world.values["errors"] = evidence(within=PROOF)
+    world.wait(5)
+    assert world.rollout.stage_label == "pause 2/2"

@@ -1,0 +1,95 @@
+"""All metrics together: one chance of a false rollback, and somebody to blame."""
+
+import math
+
+import pytest
+
+from modelrollout.domain.evidence import Evidence
+from modelrollout.domain.verdict import Gate, Verdict
+from modelrollout.engine.catastrophe import limit
+from modelrollout.engine.verdicts import against, combine
+
+ALPHA = 0.05
+PROOF = math.log(1 / ALPHA)
+
+
+def gate(name: str, value: float, verdict: Verdict = Verdict.UNDECIDED, slices: tuple[float, ...] = ()) -> Gate:
+    parts = tuple(Evidence(slice=f"s{index}", against=found) for index, found in enumerate(slices))
+    return Gate(name=name, verdict=verdict, state="Value", evidence=Evidence(against=value), slices=parts)
+
+
+def combined(*gates: Gate, **guards: float) -> list[Gate]:
+    return list(combine(gates, guards, ALPHA, lambda name, evidence: f"{name} is worse{evidence.slice}"))
+
+
+def test_nothing_happens_below_the_limit() -> None:
+    before = [gate("errors", 1.0), gate("latency", 0.5, Verdict.PASS)]
+    assert combined(*before) == before
+
+
+def test_one_metric_must_speak_louder_the_more_there_are() -> None:
+    alone = combined(gate("errors", PROOF + 0.2))
+    assert alone[0].verdict is Verdict.FAIL
+    among = combined(gate("errors", PROOF + 0.2), *(gate(f"m{index}", 0.0) for index in range(9)))
+    assert all(each.verdict is not Verdict.FAIL for each in among)
+    louder = combined(gate("errors", PROOF + 2.6), *(gate(f"m{index}", 0.0) for index in range(9)))
+    assert [each.name for each in louder if each.verdict is Verdict.FAIL] == ["errors"]
+
+
+def test_the_guilty_one_is_named_and_no_innocent_one() -> None:
+    errors, latency = combined(gate("errors", 20.0), gate("latency", 0.1, Verdict.PASS))
+    assert errors.verdict is Verdict.FAIL
+    assert errors.message == "errors is worse"
+    assert latency.verdict is Verdict.UNDECIDED
+
+
+def test_where_nobody_can_be_singled_out_the_loudest_is_a_suspect() -> None:
+    some = [gate(f"m{index}", PROOF + 0.15) for index in range(3)] + [gate("quiet", 2.0)]
+    assert against(some) < PROOF
+    loud = [gate("a", PROOF + 0.2), gate("b", PROOF + 0.21)]
+    named = combined(*loud, gate("c", PROOF - 0.01))
+    failed = [each for each in named if each.verdict is Verdict.FAIL]
+    assert failed
+
+
+def test_a_slice_is_named_with_its_metric() -> None:
+    (found,) = combined(gate("errors", 0.0, slices=(0.0, 0.0, 12.0)))
+    assert found.verdict is Verdict.FAIL
+    assert found.message == "slice s2: errors is worses2"
+
+
+def test_many_slices_are_no_more_likely_to_roll_back_than_one_metric() -> None:
+    twenty = gate("errors", 0.0, slices=(PROOF + 0.2, *(0.0,) * 19))
+    assert combined(twenty)[0].verdict is Verdict.UNDECIDED
+
+
+def test_nothing_is_promoted_while_all_together_speak_against_it() -> None:
+    doubt = combined(gate("errors", 2.2), gate("latency", 0.0, Verdict.PASS))
+    assert [each.verdict for each in doubt] == [Verdict.UNDECIDED, Verdict.UNDECIDED]
+    assert "all metrics together" in doubt[1].message
+
+
+def test_a_gate_without_evidence_keeps_its_word() -> None:
+    plain = Gate(name="plain", verdict=Verdict.PASS, state="Value")
+    assert combined(plain, gate("errors", 30.0))[0] == plain
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_catastrophe_needs_no_other_evidence(number: int) -> None:
+    quiet = {f"other{index}": 0.0 for index in range(number - 1)}
+    below = combined(
+        Gate(name="errors", verdict=Verdict.UNDECIDED, state="Value"), errors=limit(ALPHA, number) - 0.1, **quiet
+    )
+    assert below[0].verdict is Verdict.UNDECIDED
+    above = combined(
+        Gate(name="errors", verdict=Verdict.UNDECIDED, state="Value"), errors=limit(ALPHA, number), **quiet
+    )
+    assert above[0].verdict is Verdict.FAIL
+    assert "More than half" in above[0].message
+
+
+def test_the_shares_of_alpha_add_up() -> None:
+    # E of everything compared has mean 1 at most, and so has the guard's: both chances together are alpha.
+    compared = math.exp(-(PROOF - against([gate("errors", 0.0)])))
+    guarded = math.exp(-limit(ALPHA, 1))
+    assert compared + guarded == pytest.approx(ALPHA)

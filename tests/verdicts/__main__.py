@@ -1,0 +1,47 @@
+"""``make bench-verdicts``: how often verdicts are wrong and what that costs, ours and others' side by side.
+
+Runs are kept in build/verdicts, so an interrupted measurement goes on where it was. With all tables the page is also written
+to docs/verdicts-figures.md.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from tests.verdicts import cells, page
+from tests.verdicts.tables import TABLES
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "verdicts-figures.md"
+BUILT = ROOT / "build" / "verdicts"
+
+
+def main() -> None:
+    """Measure what is missing and print the page."""
+    parser = argparse.ArgumentParser(prog="python -m tests.verdicts", description=__doc__)
+    parser.add_argument("--whole", type=int, default=200, metavar="RUNS", help="of each table through the reconciler")
+    parser.add_argument("--runs", type=int, help="of each row; without it each table has its own number")
+    parser.add_argument(
+        "--table", action="append", choices=[table.key for table in TABLES], help="only this; repeatable"
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--resume", type=Path, default=BUILT, metavar="DIR", help="where runs are kept")
+    asked = parser.parse_args()
+    tables = [table for table in TABLES if not asked.table or table.key in asked.table]
+    found = cells.measure(
+        tables,
+        runs=asked.runs,
+        through=asked.whole,
+        directory=asked.resume,
+        jobs=asked.jobs,
+        told=lambda words: print(words, flush=True),
+    )
+    text = page.render(tables, found.alone, found.through)
+    print(text)
+    out = PAGE if not asked.table and asked.runs is None else asked.resume / "page.md"
+    out.write_text(text)
+    print(f"written to {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Our side: the engine's own books, judges and verdicts, fed with the counters that both arms would show.
+
+Nothing is decided here. Ticks are added up to counters, a sample of them goes to :mod:`modelrollout.engine.books`, and the
+gates that :func:`modelrollout.engine.analysis.assess` makes of its readings are the decision.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from modelrollout.domain.evidence import Evidence
+from modelrollout.domain.reading import Key, Reading, Sample
+from modelrollout.domain.tally import Histogram, Measure, Rate, Tally
+from modelrollout.domain.verdict import Gate, Verdict
+from modelrollout.engine.analysis import assess
+from modelrollout.engine.books import Book, weigh
+from modelrollout.engine.catastrophe import Guard, look, speaks
+from modelrollout.engine.ramp import next_rung
+from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants
+from modelrollout.judges._compare import CompareConfig
+from modelrollout.judges.compare import PLUGIN as COMPARE
+from modelrollout.schema import ApiModel
+from modelrollout.sources._base import Fetch, Measured, Scope, Source
+from modelrollout.strategies._ramp import Ramp, ramp_stages
+from tests.verdicts.rivals import PROMOTE, ROLLBACK, Rule
+from tests.verdicts.traffic import Tick
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+ALPHA = BETA = 0.05
+METRIC = "metric"
+
+
+def settings(sensitivity: str) -> CompareConfig:
+    """Return the judge's configuration.
+
+    ``margin`` accepts half a percentage point, without a ratio. ``strict`` is as shipped: the ratio of 1.25 is part of its
+    margin, so it rolls back what is proven worse than both +0.1 pp and × 1.1.
+    """
+    margin = {"absolute": 0.005} if sensitivity == "margin" else {"absolute": 0.005, "ratio": 1.25}
+    return CompareConfig.model_validate({"margin": margin, "sensitivity": sensitivity})
+
+
+class Counted(ApiModel):
+    """What the generated source needs to know: nothing."""
+
+
+class Generated(Source[Any]):
+    """Reads the series that :func:`counters` writes."""
+
+    name = "generated"
+    config = Counted
+
+    def fetch(self, config: Any, scope: Scope) -> Fetch:
+        """Nobody fetches."""
+        raise NotImplementedError
+
+    def parse(self, config: Any, scope: Scope, answers: Mapping[str, Any], at: datetime) -> Sample:
+        """Nobody parses."""
+        raise NotImplementedError
+
+    def measure(self, config: Any, increments: Mapping[str, float], seconds: float) -> Measured:
+        """Nobody asks for a value."""
+        raise NotImplementedError
+
+    def fraction(self, config: Any) -> bool:
+        """Rates are."""
+        return True
+
+    def quantile(self, config: Any) -> float | None:
+        """Histograms are compared as a whole."""
+        return None
+
+    def errors(self, config: Any) -> bool:
+        """Bad requests are errors that clients see."""
+        return True
+
+    def measure_arm(self, config: Any, increments: Mapping[str, float]) -> Measure | None:
+        """Return what one arm's series say."""
+        total = increments.get("total", 0.0)
+        if not total:
+            return None
+        bounds = sorted((float(name[3:]), name) for name in increments if name.startswith("le="))
+        if bounds:
+            return Measure(Histogram(tuple((bound, increments[name]) for bound, name in bounds)))
+        pods = {
+            name[4:]: Rate(increments.get(f"bad/{name[4:]}", 0.0), count)
+            for name, count in increments.items()
+            if name.startswith("all/")
+        }
+        return Measure(Rate(increments.get("bad", 0.0), total), pods)
+
+
+def counters(arm: str, measure: Measure, part: str = "") -> Iterator[tuple[Key, float]]:
+    """Yield by how much each counter of an arm grows."""
+    tally: Tally = measure.tally
+    match tally:
+        case Rate():
+            yield Key(arm, arm, "bad", part), tally.bad
+            yield Key(arm, arm, "total", part), tally.total
+        case Histogram():
+            yield Key(arm, arm, "total", part), tally.total
+            for bound, count in tally.buckets:
+                yield Key(arm, arm, f"le={bound}", part), count
+    for pod, rate in measure.pods.items():
+        yield Key(arm, arm, f"bad/{pod}", part), rate.bad
+        yield Key(arm, arm, f"all/{pod}", part), rate.total
+
+
+class Ours(Rule):
+    """A rollout with one metric that the judge ``compare`` judges.
+
+    Attributes:
+        evidence: of the metric, as of the last poll; None before the first block.
+        slices: of its parts.
+    """
+
+    def __init__(self, config: CompareConfig, *, promotes: bool = False, rolls_back: bool = True) -> None:
+        """Begin.
+
+        Args:
+            config: of the judge.
+            promotes: an early promotion ends the run; otherwise the metric is watched to its end.
+            rolls_back: a rollback ends it.
+        """
+        self._metric = MetricWants(METRIC, Generated(), Counted(), COMPARE, config)
+        self._promotes, self._rolls_back = promotes, rolls_back
+        self._counters: dict[Key, float] = {}
+        self._book: Book | None = None
+        self._guard: Guard | None = None
+        self._gates: dict[str, Gate] = {}
+        self._weight = -1.0
+        self._wants: AnalysisWants | None = None
+        self.evidence: Evidence | None = None
+        self.slices: tuple[Evidence, ...] = ()
+
+    def poll(self, tick: Tick) -> str | None:
+        """Add a tick to the counters and let the engine look at them."""
+        grown = [*counters("candidate", tick.candidate), *counters("stable", tick.stable)]
+        for part, (candidate, stable) in tick.slices.items():
+            grown += [*counters("candidate", candidate, part), *counters("stable", stable, part)]
+        if tick.weight != self._weight:
+            for key, _ in grown:
+                self._counters.setdefault(key, 0.0)
+            self._weight, self._wants = tick.weight, self._asked(tick)
+            self._weigh(tick.at - tick.seconds)
+        for key, count in grown:
+            self._counters[key] = self._counters.get(key, 0.0) + count
+        return self._decide(self._weigh(tick.at), tick)
+
+    def _weigh(self, at: float) -> Reading:
+        assert self._wants is not None
+        sample = Sample(BEGIN + timedelta(seconds=at), dict(self._counters))
+        self._book, reading = weigh(self._book, self._wants, self._metric, sample)
+        self._guard = look(self._guard, self._wants, self._metric, sample)
+        return replace(reading, guard=speaks(self._guard, self._wants))
+
+    def _decide(self, reading: Reading, tick: Tick) -> str | None:
+        self.evidence, self.slices = reading.evidence, reading.slices
+        gates = assess(
+            [(METRIC, self._metric.judge, self._metric.judge_config)],
+            {METRIC: reading},
+            self._gates,
+            now=reading.at,
+            interval=timedelta(seconds=tick.seconds),
+            on_no_data="hold",
+            on_error="hold",
+            alpha=ALPHA,
+            beta=BETA,
+            guarded=frozenset({METRIC}),
+        )
+        self._gates = {gate.name: gate for gate in gates}
+        if self._rolls_back and any(gate.verdict is Verdict.FAIL for gate in gates):
+            return ROLLBACK
+        if self._promotes and all(gate.verdict is Verdict.PASS for gate in gates):
+            return PROMOTE
+        return None
+
+    def _asked(self, tick: Tick) -> AnalysisWants:
+        scope = Scope("verdicts", "model", "candidate", "candidate", "stable", ())
+        comparison = Comparison("1", f"{tick.weight:g}/0/True", Against.STABLE, None, ALPHA, BETA, "")
+        interval = timedelta(seconds=tick.seconds)
+        return AnalysisWants("1", interval, BEGIN - interval, scope, comparison, None, (self._metric,))  # type: ignore[arg-type]
+
+
+class Climb:
+    """The ramp of a canary, up to 50 %: its rungs and the engine's choice among them."""
+
+    def __init__(self, budget: float) -> None:
+        self._stages = tuple(ramp_stages(Ramp(budget=budget)))
+        self._index = 0
+
+    def weight(self, rule: Ours, rps: float) -> float:
+        """Return the share of the traffic that the candidate gets next."""
+        upper = rule.evidence.high if rule.evidence is not None else None
+        self._index = next_rung(self._stages, self._index, upper, rps) or self._index
+        return self._stages[self._index].weight / 100

@@ -1,0 +1,17 @@
+"""The tables, in the order of the page."""
+
+from tests.verdicts.row import Table
+from tests.verdicts.tables import detection, healthy, late, latency, mirrored, pods, promotion, ramp, robust, slices
+
+TABLES: tuple[Table, ...] = (
+    healthy.TABLE,
+    detection.TABLE,
+    promotion.TABLE,
+    mirrored.TABLE,
+    latency.TABLE,
+    slices.TABLE,
+    ramp.TABLE,
+    pods.TABLE,
+    late.TABLE,
+    robust.TABLE,
+)
