@@ -1,10 +1,12 @@
 """``make bench-verdicts``: how often verdicts are wrong and what that costs, ours and others' side by side.
 
-Runs are kept in build/verdicts, so an interrupted measurement goes on where it was. With all tables the page is also written
-to docs/verdicts-figures.md.
+Runs are kept in build/verdicts, so an interrupted measurement goes on where it was. Without arguments everything is measured
+and the page is written to docs/verdicts-figures.md. With ``--page`` nothing is measured and the page is written from the runs
+that are there.
 """
 
 import argparse
+import math
 import os
 from pathlib import Path
 
@@ -26,19 +28,25 @@ def main() -> None:
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--resume", type=Path, default=BUILT, metavar="DIR", help="where runs are kept")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="after which no further part is begun")
+    parser.add_argument("--page", action="store_true", help="measure nothing, write the page from what is there")
     asked = parser.parse_args()
     tables = [table for table in TABLES if not asked.table or table.key in asked.table]
-    found = cells.measure(
-        tables,
-        runs=asked.runs,
-        through=asked.whole,
-        directory=asked.resume,
-        jobs=asked.jobs,
-        told=lambda words: print(words, flush=True),
-    )
+    if not asked.page:
+        cells.measure(
+            tables,
+            runs=asked.runs,
+            through=asked.whole,
+            directory=asked.resume,
+            jobs=asked.jobs,
+            told=lambda words: print(words, flush=True),
+            seconds=asked.minutes * 60,
+        )
+    found = cells.found(tables, asked.resume)
     text = page.render(tables, found.alone, found.through)
     print(text)
-    out = PAGE if not asked.table and asked.runs is None else asked.resume / "page.md"
+    complete = not asked.table and asked.runs is None and asked.minutes == math.inf
+    out = PAGE if asked.page or complete else asked.resume / "page.md"
     out.write_text(text)
     print(f"written to {out}")
 

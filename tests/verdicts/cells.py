@@ -8,11 +8,12 @@ import ast
 import asyncio
 import hashlib
 import json
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tests.verdicts import whole
 from tests.verdicts.row import Outcome, Row, Table
 from tests.verdicts.tables import TABLES
 
-PART = 50
+PART = 20
 """Runs in a file."""
 _OURS = Path(modelrollout.__file__).parent
 _HERE = Path(__file__).parent
@@ -129,10 +130,17 @@ class Measured:
     through: Mapping[str, Sequence[whole.Both]]
 
 
-def measure(
-    tables: Sequence[Table], *, runs: int | None, through: int, directory: Path, jobs: int, told: Callable[[str], None]
-) -> Measured:
-    """Make the runs that are not there yet, and return all.
+def measure(  # what the command line says
+    tables: Sequence[Table],
+    *,
+    runs: int | None,
+    through: int,
+    directory: Path,
+    jobs: int,
+    told: Callable[[str], None],
+    seconds: float = math.inf,
+) -> None:
+    """Make the runs that are not there yet, those with the lowest numbers first.
 
     Args:
         tables: which.
@@ -141,26 +149,52 @@ def measure(
         directory: where runs are kept.
         jobs: processes.
         told: gets words about the progress.
+        seconds: after which no further part is begun.
     """
+    begun = time.monotonic()
     alone = [part for table in tables for row in table.rows for part in _alone(table, row, runs or table.runs)]
     passed = [part for table in tables if whole.replayed(table) for part in _through(table, through)]
     # Before any process begins: all of them belong to the code that is loaded now.
     parts: list[Part] = [*alone, *passed]
-    missing = [part for part in parts if part.code() and part.read(directory) is None]
+    missing = sorted(
+        (part for part in parts if part.code() and part.read(directory) is None), key=lambda part: part.first
+    )
     told(f"{len(parts) - len(missing)} of {len(parts)} parts are there; {jobs} processes measure the others")
     with ProcessPoolExecutor(jobs) as pool:
         waiting = {pool.submit(part.write, directory): part for part in missing}
         for number, done in enumerate(as_completed(waiting), 1):
             path = waiting[done].path(directory).relative_to(directory)
             told(f"{number}/{len(missing)} {path}: {done.result():.0f} s")
-    found: dict[tuple[str, str], list[Mapping[str, Outcome]]] = {}
-    for part in alone:
-        made = ({name: Outcome(*values) for name, values in run.items()} for run in part.read(directory) or ())
-        found.setdefault((part.table, part.row), []).extend(made)
+            if time.monotonic() - begun > seconds:
+                told("the time is over")
+                pool.shutdown(cancel_futures=True)
+                break
+
+
+def found(tables: Sequence[Table], directory: Path) -> Measured:
+    """Return all runs that are there, of these tables and of the code as it is."""
+    alone: dict[tuple[str, str], list[Mapping[str, Outcome]]] = {}
     both: dict[str, list[whole.Both]] = {}
-    for one in passed:
-        both.setdefault(one.table, []).extend(whole.Both(**run) for run in one.read(directory) or ())
-    return Measured(found, both)
+    for table in tables:
+        for row in table.rows:
+            made = _runs(directory, Alone(table.key, 0, 0, row.name, row.seed))
+            if made:
+                alone[table.key, row.name] = [
+                    {name: Outcome(*values) for name, values in run.items()} for run in made.values()
+                ]
+        made = _runs(directory, Through(table.key, 0, 0))
+        if made:
+            both[table.key] = [whole.Both(**run) for run in made.values()]
+    return Measured(alone, both)
+
+
+def _runs(directory: Path, like: Part) -> dict[int, Any]:
+    """Return the runs of a row or a table by their numbers, which parts of several lengths may share."""
+    made: dict[int, Any] = {}
+    for path in sorted(like.path(directory).parent.glob("*.json")):
+        part = replace(like, first=int(path.stem.split("-")[0]), runs=int(path.stem.split("-")[1]))
+        made |= dict(enumerate(part.read(directory) or (), part.first))
+    return dict(sorted(made.items()))
 
 
 def _alone(table: Table, row: Row, runs: int) -> Iterator[Alone]:

@@ -4,6 +4,7 @@ Nothing is decided here. Ticks are added up to counters, a sample of them goes t
 gates that :func:`modelrollout.engine.analysis.assess` makes of its readings are the decision.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.analysis import assess
 from modelrollout.engine.books import Book, weigh
 from modelrollout.engine.catastrophe import Guard, look, speaks
-from modelrollout.engine.ramp import next_rung
+from modelrollout.engine.ramp import next_rung, rungs_above
 from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants
 from modelrollout.judges._compare import CompareConfig
 from modelrollout.judges.compare import PLUGIN as COMPARE
@@ -142,11 +143,25 @@ class Ours(Rule):
         if tick.weight != self._weight:
             for key, _ in grown:
                 self._counters.setdefault(key, 0.0)
+            if self._book is None and tick.past is not None:
+                self._counters |= dict(counters("stable", tick.past))
             self._weight, self._wants = tick.weight, self._asked(tick)
             self._weigh(tick.at - tick.seconds)
         for key, count in grown:
             self._counters[key] = self._counters.get(key, 0.0) + count
         return self._decide(self._weigh(tick.at), tick)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gates pass now."""
+        return bool(self._gates) and all(gate.verdict is Verdict.PASS for gate in self._gates.values())
+
+    @property
+    def climbs(self) -> bool:
+        """Whether the weight may go up: enough is seen, and the candidate is not proven worse than stable."""
+        return self.passed or (
+            self.evidence is not None and self.evidence.enough and self.evidence.worse < math.log(1 / ALPHA)
+        )
 
     def _weigh(self, at: float) -> Reading:
         assert self._wants is not None
@@ -172,7 +187,7 @@ class Ours(Rule):
         self._gates = {gate.name: gate for gate in gates}
         if self._rolls_back and any(gate.verdict is Verdict.FAIL for gate in gates):
             return ROLLBACK
-        if self._promotes and all(gate.verdict is Verdict.PASS for gate in gates):
+        if self._promotes and self.passed:
             return PROMOTE
         return None
 
@@ -184,14 +199,21 @@ class Ours(Rule):
 
 
 class Climb:
-    """The ramp of a canary, up to 50 %: its rungs and the engine's choice among them."""
+    """The ramp of a canary, up to 50 %: its rungs and the engine's choice among them.
+
+    As in the engine a rung is left when enough is seen and the next one can be afforded, and what follows the last rung is
+    100 %, for which the gates must pass.
+    """
 
     def __init__(self, budget: float) -> None:
         self._stages = tuple(ramp_stages(Ramp(budget=budget)))
         self._index = 0
 
-    def weight(self, rule: Ours, rps: float) -> float:
-        """Return the share of the traffic that the candidate gets next."""
+    def weight(self, rule: Ours, rps: float) -> float | None:
+        """Return the share of the traffic that the candidate gets next; None: all of it."""
+        if rule.passed and not rungs_above(self._stages, self._index):
+            return None
         upper = rule.evidence.high if rule.evidence is not None else None
-        self._index = next_rung(self._stages, self._index, upper, rps) or self._index
+        if rule.climbs:
+            self._index = next_rung(self._stages, self._index, upper, rps) or self._index
         return self._stages[self._index].weight / 100

@@ -17,6 +17,8 @@ Traffic = Callable[[Random], Iterator["Tick"]]
 
 HOUR = 3600.0
 POLL = 10.0
+PAST = HOUR
+"""For how long stable's pods have run when a rollout begins, where that matters."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Tick:
         slices: both arms by part of the traffic, where there are parts.
         joined: the answers of both versions to the same requests, where these are copied.
         canary: what a canary would have seen instead, where the requests are copied.
+        past: what stable's pods had counted when the rollout began, since they started.
     """
 
     at: float
@@ -42,6 +45,7 @@ class Tick:
     slices: Mapping[str, tuple[Measure, Measure]] = field(default_factory=dict)
     joined: Cells | None = None
     canary: "Tick | None" = None
+    past: Measure | None = None
 
 
 def always(value: float) -> Course:
@@ -118,11 +122,13 @@ class Pods:
     def course(self, rng: Random, base: float) -> Course:
         """Return the failure rate of one pod."""
         if self.incident:
-            return incidents(rng, every=self.every, length=self.length, rate=self.incident, base=base)
+            return incidents(
+                rng, every=self.every, length=self.length, rate=self.incident, base=base, seconds=PAST + HOUR
+            )
         if not self.spread:
             return always(base)
         shape = 1 / self.spread**2
-        minutes = [min(1.0, base * rng.gammavariate(shape, 1 / shape)) for _ in range(int(HOUR // 60) + 1)]
+        minutes = [min(1.0, base * rng.gammavariate(shape, 1 / shape)) for _ in range(int((PAST + HOUR) // 60) + 1)]
         return lambda at: minutes[int(at // 60)]
 
 
@@ -130,6 +136,9 @@ def pods(  # one scenario in one line
     rng: Random, rps: float, stable: float, effect: float, kind: Pods, *, replicas: int = 10, clump: float = 1.0
 ) -> Iterator[Tick]:
     """Yield traffic of a service whose pods each have their own luck; the candidate is one of them.
+
+    Stable's pods have run for an hour before: it is drawn first, by the same generator, as if the candidate's pod had been
+    there too, and all ticks tell what it brought.
 
     Args:
         rng: where chance comes from.
@@ -142,7 +151,9 @@ def pods(  # one scenario in one line
     """
     courses = [kind.course(rng, stable) for _ in range(replicas)]
     requests = rps * POLL / replicas / clump
-    for number in range(1, round(HOUR / POLL) + 1):
+    known = {f"pod-{index}": Rate(0.0, 0.0) for index in range(1, replicas)}
+    before = round(PAST / POLL)
+    for number in range(1, before + round(HOUR / POLL) + 1):
         start = (number - 1) * POLL
         drawn = {}
         for index, course in enumerate(courses):
@@ -151,7 +162,11 @@ def pods(  # one scenario in one line
             good = clumps(rng, poisson(rng, requests * (1 - share)), clump)
             drawn[f"pod-{index}"] = Rate(bad, bad + good)
         first = {"pod-0": drawn.pop("pod-0")}
-        yield Tick(number * POLL, POLL, 1 / replicas, _together(first), _together(drawn))
+        if number <= before:
+            known = {pod: Rate(rate.bad + drawn[pod].bad, rate.total + drawn[pod].total) for pod, rate in known.items()}
+            continue
+        at = (number - before) * POLL
+        yield Tick(at, POLL, 1 / replicas, _together(first), _together(drawn), past=_together(known))
 
 
 def _together(drawn: Mapping[str, Rate]) -> Measure:

@@ -256,7 +256,7 @@ def _ends(stage: Stage, must_pass: tuple[str, ...], unproven: frozenset[str], ru
     if proven:
         parts.append(f"when {_and(proven)} {'pass' if len(proven) > 1 else 'passes'}")
     if len(proven) < len(must_pass):
-        parts.append(f"unless {_and(tuple(name for name in must_pass if name in unproven))} is shown to be worse")
+        parts.append(f"unless {' or '.join(name for name in must_pass if name in unproven)} is shown to be worse")
     if approval:
         parts.append("when a person promotes")
     return _and(tuple(parts)) if parts else "at once"
@@ -302,9 +302,17 @@ def _forecasts(context: Context, rps: float | None) -> Iterator[Forecast]:
 def _settings(config: ApiModel) -> str:
     """Return what the user wrote of a plugin's settings."""
     written = config.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
-    return ", ".join(
-        f"{key} {value:.12g}" if isinstance(value, float) else f"{key} {value}" for key, value in written.items()
-    )
+    return ", ".join(f"{key} {_value(value)}" for key, value in written.items())
+
+
+def _value(value: object) -> str:
+    match value:
+        case float():
+            return f"{value:.12g}"
+        case dict():
+            return f"{{{', '.join(f'{key}: {_value(part)}' for key, part in value.items())}}}"
+        case _:
+            return str(value)
 
 
 def _notes(context: Context) -> Iterator[str]:
@@ -397,7 +405,7 @@ def text(plan: Explanation) -> str:
     ]
     if plan.metrics:
         lines += ["", "Metrics:"]
-        lines += table(("NAME", "SOURCE", "JUDGE", "A WINDOW NEEDS"), [_metric_row(metric) for metric in plan.metrics])
+        lines += table(("NAME", "SOURCE", "JUDGE", "NEEDS AT LEAST"), [_metric_row(metric) for metric in plan.metrics])
     if plan.forecasts:
         lines += ["", *_forecast_lines(plan)]
     for title, items in (("Good to know:", plan.notes), ("What cannot be promised:", plan.limits)):

@@ -34,6 +34,8 @@ ONE = (1.0, 1.0)
 """Requests of both that are worth closing a block that is cut."""
 CALM = 1.5
 """φ up to which pods differ no more than chance explains; beyond it blocks last a minute and none decides alone."""
+MISSED = 5.0
+"""Requests that did not come: one time in 150 chance alone does it."""
 LONG_BLOCK = 60.0
 """Seconds."""
 MISMATCH = math.log(1000.0)
@@ -269,9 +271,20 @@ def _speak(book: Book, wants: AnalysisWants, metric: MetricWants, reading: Readi
             f"{book.sent[0] / sum(book.sent):.1%} of {sum(book.sent):.0f} requests."
         )
         return replace(reading, state=State.MISMATCH, value=None, message=words)
-    if book.quiet_since is not None and reading.at - book.quiet_since >= patience(wants.interval):
+    if _silent(book, wants, reading.at):
         return replace(reading, state=State.NO_TRAFFIC, value=None, message="No requests arrive.")
     return reading
+
+
+def _silent(book: Book, wants: AnalysisWants, now: datetime) -> bool:
+    """Return whether the candidate gets nothing: for longer than chance leaves it without, as stable's requests say."""
+    if book.quiet_since is None or now - book.quiet_since < patience(wants.interval):
+        return False
+    weight, others = wants.comparison.weight, book.counted[1]
+    if weight is None or not others or book.since is None:
+        return True
+    expected = others * weight / (100 - weight) * ((now - book.quiet_since) / (now - book.since))
+    return expected >= MISSED
 
 
 def _evidence(book: Book, metric: MetricWants, ledger: Any) -> Evidence:  # noqa: ANN401  # the judge's own type

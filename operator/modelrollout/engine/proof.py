@@ -78,6 +78,8 @@ def foresee(context: Context) -> Context:
     rollout, analysis, stage = context.progressing, context.spec.analysis, context.stage
     if rollout is None or analysis is None or stage is None or rollout.verified_at is None:
         return context
+    if stage.kind is not StageKind.STEP:
+        return context
     if analysis.deadline is None:
         return context if rollout.forecast is None else context.with_rollout(forecast=None)
     last = next((later for later in reversed(context.stages) if later.kind is StageKind.STEP), None)
@@ -94,8 +96,8 @@ def foresee(context: Context) -> Context:
         return context
     words = (
         f"{name} needs about {about(wait)} at {last.weight} % of today's traffic, and {last.label} has "
-        f"{format_duration(there_is)}: it will be inconclusive ({analysis.on_inconclusive}). Give it more weight, a wider "
-        "margin, a later deadline or a shadow before; or a person promotes."
+        f"{format_duration(there_is)}: it is likely to be inconclusive ({analysis.on_inconclusive}). Give it more weight, a "
+        "wider margin, a later deadline or a shadow before; or a person promotes."
     )
     return context.with_rollout(forecast=words[:512])
 

@@ -34,7 +34,11 @@ def chance(log_e: float) -> str:
     """Return how rarely evidence like this comes about by chance: ``1 in 1,900``. At most, at any time (Ville)."""
     if log_e >= math.log(_SURE):
         return f"less than 1 in {_SURE:,.0f}"
-    return f"1 in {float(f'{math.exp(max(log_e, 0.0)):.2g}'):,.0f}"
+    # What is stored is rounded down itself: ln 20 as 2.9957.
+    number = math.exp(max(log_e, 0.0)) * 1.0001
+    # Two digits, rounded down: it is the most that is claimed.
+    digit = 10 ** max(math.floor(math.log10(number)) - 1, 0)
+    return f"1 in {math.floor(number / digit) * digit:,}"
 
 
 def _digits(number: float) -> str:

@@ -48,8 +48,8 @@ TABLE = Table(
     "Pods that misbehave on their own",
     "Ten pods, one of which is the candidate; stable's undisturbed rate is 0.5 %, the candidate's × 1 or × 10. `differ`: each "
     "pod's rate is drawn anew each minute, with this coefficient of variation. `incidents`: each pod fails at 10 % for 200 s "
-    "once an hour on average. No test that takes requests for independent survives this; ours divides its evidence by how "
-    "much stable's own pods differ.",
+    "once an hour on average. Stable's pods have run for an hour before the rollout, under the same conditions. No test that "
+    "takes requests for independent survives this; ours divides its evidence by how much stable's own pods differ.",
     200,
     tuple(_rows()),
 )

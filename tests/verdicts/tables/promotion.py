@@ -49,7 +49,11 @@ def _rows() -> Iterator[Row]:
                 seed += 1
     for rps, rate in ((1, 0.02), (1, 0.05)):
         yield Row(
-            f"0.5 % → {rate * 100:g} %, {rps} rps, weight 10 %", Kind.BAD, seed, _traffic(0.005, rate - 0.005, rps, 0.1)
+            f"0.5 % → {rate * 100:g} %, {rps} rps, weight 10 %",
+            Kind.BAD,
+            seed,
+            _traffic(0.005, rate - 0.005, rps, 0.1),
+            rules,
         )
         seed += 1
 

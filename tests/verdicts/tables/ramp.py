@@ -5,6 +5,7 @@ from random import Random
 
 from modelrollout.domain.tally import Measure
 from tests.verdicts.ours import Climb, Ours, settings
+from tests.verdicts.rivals import ROLLBACK
 from tests.verdicts.row import Kind, Outcome, Outcomes, Row, Table
 from tests.verdicts.traffic import HOUR, POLL, Tick, arm
 
@@ -14,7 +15,7 @@ LADDER = (0.05, 0.1, 0.25, 0.5, 0.75)
 
 
 Way = Callable[[Ours, float], float | None]
-"""From the rule and the time to the next weight; None when the top was reached, which promotes."""
+"""From the rule and the time to the next weight; None when it is all of the traffic, which promotes."""
 
 
 def _ladder(each: float) -> Callable[[], Way]:
@@ -30,16 +31,16 @@ def _budget(budget: float) -> Callable[[], Way]:
 
 
 WAYS = {
-    "ladder, 5 min each": (_ladder(300), False),
-    "ladder, 1 min each": (_ladder(60), False),
-    "ours, budget 10 a minute": (_budget(10), True),
-    "ours, budget 30 a minute": (_budget(30), True),
+    "ladder, 5 min each": _ladder(300),
+    "ladder, 1 min each": _ladder(60),
+    "ours, budget 10 a minute": _budget(10),
+    "ours, budget 30 a minute": _budget(30),
 }
-"""How the weight goes, and whether evidence may promote early."""
+"""How the weight goes."""
 
 
-def _climb(rng: Random, rate: float, way: Way, *, promotes: bool) -> Outcome:
-    rule = Ours(settings("strict"), promotes=promotes)
+def _climb(rng: Random, rate: float, way: Way) -> Outcome:
+    rule = Ours(settings("strict"))
     harm = requests = at = 0.0
     while at < HOUR:
         weight = way(rule, at)
@@ -59,17 +60,15 @@ def _run(rate: float) -> Callable[[Random], Outcomes]:
     def run(rng: Random) -> Outcomes:
         # Each way has its own traffic, because the weight changes what is drawn.
         start = rng.getrandbits(64)
-        return {
-            name: _climb(Random(f"{start}-{name}"), rate, begin(), promotes=promotes)
-            for name, (begin, promotes) in WAYS.items()
-        }
+        return {name: _climb(Random(f"{start}-{name}"), rate, begin()) for name, begin in WAYS.items()}
 
     return run
 
 
 def _rows() -> Iterator[Row]:
     for number, rate in enumerate((STABLE, 0.02, 0.1, 0.5, 1.0)):
-        yield Row(f"candidate {rate * 100:g} %", Kind.CLIMB, 8800 + number, play=_run(rate))
+        wrong = ROLLBACK if rate == STABLE else ""
+        yield Row(f"candidate {rate * 100:g} %", Kind.CLIMB, 8800 + number, play=_run(rate), wrong=wrong)
 
 
 TABLE = Table(
@@ -77,7 +76,8 @@ TABLE = Table(
     "A ladder by the clock, and a budget of bad requests",
     "50 requests per second, stable fails at 0.5 %, sensitivity `strict`, polls each 10 s. Share of runs that ended in a "
     "promotion and in a rollback, median time until the end, mean number of bad requests. A ladder promotes when it has "
-    "been climbed; a budget when the evidence says so. The rollback is by the same evidence in all columns.",
+    "been climbed; a budget when the evidence says so at its last rung, 50 %, and it leaves a rung only after 50 requests of the "
+    "candidate. The rollback is by the same evidence in all columns.",
     100,
     tuple(_rows()),
 )
