@@ -55,11 +55,17 @@ def lasted(status):
 def test_a_candidate_that_fails_ten_times_as_often_is_rolled_back(scenario):
     _, candidate = installed(scenario, canary(10, 50, hold=LONG), SAME, WORSE)
     with scenario.traffic() as traffic:
-        scenario.apply(candidate)
+        second = scenario.apply(candidate)
         status = scenario.aborted("GateFailed", 240)
         report = traffic.stop()
     lost_nothing(report)
     assert "worse than the margin" in status["rollout"]["cause"]["message"]
+    name = f"{scenario.name}-report-{second}-1"
+    scenario.until("the report", lambda: scenario.read("configmaps", name) is not None)
+    filed = json.loads(scenario.read("configmaps", name)["data"]["report.json"])
+    assert filed["outcome"] == "Aborted"
+    (gate,) = filed["gates"]
+    assert gate["evidence"]["candidate"] > gate["evidence"]["stable"]
     scenario.note(report, f"rolled back after {lasted(status):.0f} s: {status['rollout']['cause']['message'][:60]}")
 
 
