@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from tests.verdicts import cells, page
+from tests.verdicts.cost import costs
 from tests.verdicts.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,7 @@ def main() -> None:
             seconds=asked.minutes * 60,
         )
     found = cells.found(tables, asked.resume)
-    text = page.render(tables, found.alone, found.through)
+    text = page.render(tables, found.alone, found.through, tuple(costs()))
     print(text)
     complete = not asked.table and asked.runs is None and asked.minutes == math.inf
     out = PAGE if asked.page or complete else asked.resume / "page.md"
