@@ -64,7 +64,8 @@ def _made(tables: Sequence[Table], runs: Runs, through: Mapping[str, Sequence[Bo
     yield "## What was run\n"
     yield (
         "Runs of each row, from run 0 on, all rules on the same traffic; *in full* is what `make bench-verdicts` without "
-        "arguments makes. *Reconciler*: runs of this table that were also decided by the whole operator on a simulated cluster.\n"
+        "arguments makes; where that is more, the page was written before all was measured (`--page`). Few runs make wide "
+        "intervals. *Reconciler*: runs that were also decided by the whole operator on a simulated cluster.\n"
     )
     yield "| table | rows | runs of each row | in full | reconciler |"
     yield "|---|---|---|---|---|"

@@ -17,8 +17,20 @@ from tests.unit.cli.states import DEPLOYMENTS, NOW, ROLLOUT, SNAPSHOTS, aborted,
 @contextlib.asynccontextmanager
 async def watching(cluster, *words):
     """A watch in a process of its own, which has printed its first line."""
+    # A shell that runs the tests in the background has them ignore ctrl-C, and a child would inherit that.
     process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "modelrollout", "watch", "digits", "--kubeconfig", cluster.kubeconfig, *words],
+        *[
+            "env",
+            "--default-signal=INT",
+            sys.executable,
+            "-m",
+            "modelrollout",
+            "watch",
+            "digits",
+            "--kubeconfig",
+            cluster.kubeconfig,
+            *words,
+        ],
         env={"PYTHONPATH": "operator", "PATH": "/usr/bin:/bin"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
