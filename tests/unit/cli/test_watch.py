@@ -18,19 +18,9 @@ from tests.unit.cli.states import DEPLOYMENTS, NOW, ROLLOUT, SNAPSHOTS, aborted,
 async def watching(cluster, *words):
     """A watch in a process of its own, which has printed its first line."""
     # A shell that runs the tests in the background has them ignore ctrl-C, and a child would inherit that.
+    command = [sys.executable, "-m", "modelrollout", "watch", "digits", "--kubeconfig", cluster.kubeconfig, *words]
     process = await asyncio.create_subprocess_exec(
-        *[
-            "env",
-            "--default-signal=INT",
-            sys.executable,
-            "-m",
-            "modelrollout",
-            "watch",
-            "digits",
-            "--kubeconfig",
-            cluster.kubeconfig,
-            *words,
-        ],
+        *["env", "--default-signal=INT", *command],
         env={"PYTHONPATH": "operator", "PATH": "/usr/bin:/bin"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
