@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modelrollout.evidence.wilson import wilson
+
 Z95 = 1.959964
 
 
@@ -18,10 +20,8 @@ class Estimate:
 
 def share(count: int, of: int) -> Estimate:
     """Return a share with Wilson's interval, which is sound near 0 and 1 too."""
-    p, z2 = count / of, Z95**2
-    middle = (p + z2 / (2 * of)) / (1 + z2 / of)
-    half = Z95 * math.sqrt(p * (1 - p) / of + z2 / (4 * of * of)) / (1 + z2 / of)
-    return Estimate(p, max(0.0, middle - half), min(1.0, middle + half))
+    low, high = wilson(count, of)
+    return Estimate(count / of, max(0.0, low), min(1.0, high))
 
 
 def mean(values: Sequence[float]) -> Estimate:

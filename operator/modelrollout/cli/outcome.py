@@ -1,6 +1,5 @@
 """What simulated rollouts came to: values for JSON, and the same as text. Pure."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from statistics import fmean, median
@@ -8,12 +7,10 @@ from statistics import fmean, median
 import click
 
 from modelrollout.cli.table import span, table
+from modelrollout.evidence.wilson import wilson as interval
 from modelrollout.schema import ApiModel
 from modelrollout.simulation.clerk import Decision
 from modelrollout.simulation.trial import Outcome
-
-Z95 = 1.959963984540054
-"""Quantile of the normal distribution that 95 % of it lie within, on both sides."""
 
 
 class Arm(ApiModel):
@@ -191,14 +188,12 @@ _WORDS = {
 
 
 def wilson(count: int, runs: int) -> Rate:
-    """Return a share with its 95 % interval (Wilson 1927), which holds for rates near 0 and 1 too."""
-    share, square = count / runs, Z95 * Z95
-    middle = (share + square / (2 * runs)) / (1 + square / runs)
-    half = Z95 * math.sqrt(share * (1 - share) / runs + square / (4 * runs * runs)) / (1 + square / runs)
+    """Return a share with its 95 % interval."""
+    low, high = interval(count, runs)
     # At the ends the sum of the two is 0 or 1, but for the last digit of a float.
-    low = 0.0 if count == 0 else round(middle - half, 6)
-    high = 1.0 if count == runs else round(middle + half, 6)
-    return Rate(count=count, rate=round(share, 6), low=low, high=high)
+    low = 0.0 if count == 0 else round(low, 6)
+    high = 1.0 if count == runs else round(high, 6)
+    return Rate(count=count, rate=round(count / runs, 6), low=low, high=high)
 
 
 def text(found: Report) -> str:

@@ -102,7 +102,7 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
         )
     if not book.seen:
         # Counters hold the past: pods that have misbehaved alone since they started will do so again.
-        _, stable = _measures(wants, metric, total({}, sample.counters), "")
+        stable = metric.measured(total({}, sample.counters), wants.scope.stable)
         book = replace(book, noise=recall(book.noise, stable))
     moving = wants.comparison.against is Against.NOTHING
     fresh = book.since is not None and sample.at - book.since >= metric.source.lag(metric.source_config)
@@ -237,12 +237,7 @@ def _measures(
     wants: AnalysisWants, metric: MetricWants, grown: Mapping[Key, float], part: str
 ) -> tuple[Measure | None, Measure | None]:
     """Return what candidate and stable did."""
-
-    def of(arm: str | None) -> Measure | None:
-        series = {key.series: value for key, value in grown.items() if key.arm == arm and key.slice == part}
-        return metric.source.measure_arm(metric.source_config, series)
-
-    return of(wants.scope.arm), of(wants.scope.stable)
+    return metric.measured(grown, wants.scope.arm, part), metric.measured(grown, wants.scope.stable, part)
 
 
 def _requests(measure: Measure) -> float:
@@ -304,7 +299,7 @@ def _rates(book: Book, now: datetime) -> dict[str, float | None]:
 
 def mismatched(book: Book, weight: int | None) -> bool:
     """Return whether requests arrive in other proportions than asked for, beyond chance."""
-    if weight is None or not 0 < weight < 100 or not any(book.sent):  # percent
+    if weight is None or not 0 < weight < 100 or not any(book.sent):
         return False
     return split_log_e(book.sent, (weight / 100, 1 - weight / 100)) >= MISMATCH
 
@@ -317,7 +312,7 @@ def restless(before: Reading | None, after: Reading, wants: AnalysisWants) -> bo
     alpha, beta = math.log(1 / wants.comparison.alpha), math.log(1 / wants.comparison.beta)
 
     def heard(reading: Reading | None) -> tuple[object, ...]:
-        every = [item for item in (reading.evidence, *reading.slices) if item is not None] if reading else []
+        every = _every(reading) if reading else []
         return (
             reading.state if reading else None,
             any(item.against >= alpha / 2 for item in every),
@@ -326,8 +321,11 @@ def restless(before: Reading | None, after: Reading, wants: AnalysisWants) -> bo
             [(item.high, item.enough) for item in every],
         )
 
-    speaks = [item for item in (after.evidence, *after.slices) if item is not None]
-    return heard(before) != heard(after) or any(item.against >= alpha for item in speaks)
+    return heard(before) != heard(after) or any(item.against >= alpha for item in _every(after))
+
+
+def _every(reading: Reading) -> list[Evidence]:
+    return [item for item in (reading.evidence, *reading.slices) if item is not None]
 
 
 def dump(books: Mapping[str, Book], wants: AnalysisWants) -> str:

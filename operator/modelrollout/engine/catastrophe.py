@@ -76,6 +76,5 @@ def limit(alpha: float, guards: int) -> float:
 
 
 def _rate(metric: MetricWants, grown: Mapping[Key, float], arm: str | None) -> Rate:
-    series = {key.series: value for key, value in grown.items() if key.arm == arm and not key.slice}
-    measure = metric.source.measure_arm(metric.source_config, series)
+    measure = metric.measured(grown, arm)
     return measure.tally if measure is not None and isinstance(measure.tally, Rate) else Rate(0.0, 0.0)

@@ -88,7 +88,7 @@ def foresee(context: Context) -> Context:
     longest = max(_waits(rollout.gates, last.weight), default=None)
     if longest is None:
         return context
-    name, wait = longest[1], longest[0]
+    wait, name = longest
     there_is = last.hold + analysis.deadline
     if rollout.forecast is not None:
         return context.with_rollout(forecast=None) if wait * HOPE < there_is else context

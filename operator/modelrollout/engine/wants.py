@@ -1,5 +1,6 @@
 """What must be polled for one ModelDeployment: derived from spec and status at each pass, so that nothing idle is ever polled."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,8 +9,10 @@ from typing import Any
 from modelrollout.api.modeldeployment import Metric
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.observation import Observation
+from modelrollout.domain.reading import Key
 from modelrollout.domain.stage import Stage
 from modelrollout.domain.status import Rollout, RolloutState
+from modelrollout.domain.tally import Measure
 from modelrollout.engine.context import Context, contextualize
 from modelrollout.judges._base import Judge
 from modelrollout.names import evidence, mirror_cluster
@@ -48,6 +51,11 @@ class MetricWants:
     source_config: Any
     judge: Judge[Any]
     judge_config: Any
+
+    def measured(self, grown: Mapping[Key, float], arm: str | None, part: str = "") -> Measure | None:
+        """Return what one arm did in one slice, from the growth of its counters; None when there was nothing to count."""
+        series = {key.series: value for key, value in grown.items() if key.arm == arm and key.slice == part}
+        return self.source.measure_arm(self.source_config, series)
 
 
 class Against(StrEnum):

@@ -16,6 +16,7 @@ from modelrollout.evidence.constant import ConstantTest
 from modelrollout.evidence.detector import Detector
 from modelrollout.evidence.mixture import log_sum
 from modelrollout.evidence.pair import Pair
+from modelrollout.evidence.wilson import wilson
 from modelrollout.judges._case import Damping, average, counts
 from modelrollout.judges._margin import Accepted
 from modelrollout.judges._stored import down, numbers, short
@@ -23,8 +24,6 @@ from modelrollout.judges._stored import down, numbers, short
 DETECTOR = Detector(arl=10_000.0)
 GRID = (1.5, 4.0, 15.0)
 """Alternatives, as factors on the odds of the constant."""
-_NORMAL = 1.959964
-"""Both 2.5 % ends of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,8 @@ def constant(margin: Accepted, stable: Pair) -> float | None:
     """Return what a rate is held against, None when it cannot be above it."""
     if stable.ns <= 0:
         return None
-    limit = margin.worst(wilson_upper(stable.ks, stable.ns))
+    limit = margin.worst(wilson(stable.ks, stable.ns)[1])
     return limit if limit < 1 else None
-
-
-def wilson_upper(bad: float, total: float) -> float:
-    """Return the upper end of Wilson's 95 % interval of a rate."""
-    square = _NORMAL * _NORMAL
-    rate = bad / total
-    spread = _NORMAL * math.sqrt(rate * (1 - rate) / total + square / (4 * total * total))
-    return (rate + square / (2 * total) + spread) / (1 + square / total)
 
 
 def look(watch: Watch, limits: Sequence[float | None], bad: Sequence[float], total: float, damping: Damping) -> Watch:

@@ -1,10 +1,9 @@
 """Pods that misbehave on their own: the candidate is one pod of ten, and may be the unlucky one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from tests.verdicts.ours import Ours, settings
-from tests.verdicts.rivals import Argo, Flagger, Kayenta, RepeatedZ, Rule, failing, succeeds
 from tests.verdicts.row import Kind, Row, Table
+from tests.verdicts.tables.detection import rules
 from tests.verdicts.traffic import Pods, Traffic, pods
 
 KINDS = {
@@ -13,19 +12,6 @@ KINDS = {
     "pods differ (cv 1)": Pods(spread=1.0),
     "incidents of single pods": Pods(incident=0.1),
 }
-
-
-def rules() -> Mapping[str, Rule]:
-    """Return all rules, each new."""
-    fine = succeeds(0.99)
-    return {
-        "Argo, no data ok": Argo(fine, no_data=True),
-        "Flagger, no data ok": Flagger(fine, no_data=True),
-        "Kayenta": Kayenta(failing),
-        "z 5 %": RepeatedZ(),
-        "ours strict": Ours(settings("strict")),
-        "ours margin": Ours(settings("margin")),
-    }
 
 
 def of_pods(rps: float, effect: float, kind: Pods, clump: float = 1.0) -> Traffic:
