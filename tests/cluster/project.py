@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import dockerfile, images
+from tests.cluster import dockerfile, images, preflight
 from tests.cluster.api import Cluster
 from tests.cluster.build import digest
 from tests.cluster.paths import REPOSITORY, cache
@@ -46,6 +46,7 @@ def tag(name: str) -> str:
 
 def build(names: Iterable[str] = NAMES) -> list[Image]:
     """Return up-to-date images, building those whose inputs have changed."""
+    preflight.check()
     with _store():
         return [_build(name) for name in names]
 
