@@ -42,7 +42,7 @@ WORKDIR /src
 COPY tests/demo/models tests/demo/models
 RUN /venv/bin/python -m tests.demo.models.train /models
 
-# For the demo: MLServer with the four versions of one model. MODEL_VERSION says which one it serves.
+# For the demo and the tests: MLServer with every release of two models. MODEL_VERSION says which one it serves.
 FROM ${MODELSERVER_BASE} AS modelserver
 COPY --from=modelserver-build /venv /venv
 COPY --from=modelserver-build /models /models

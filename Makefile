@@ -7,7 +7,7 @@ BIN := .venv/bin
 REGISTRY ?=
 CLUSTER ?= test
 
-.PHONY: help setup lock generate check lint unit test e2e demo bench bench-verdicts images cluster-up cluster-down clean
+.PHONY: help setup lock generate check lint unit test e2e demo bench bench-verdicts soak images cluster-up cluster-down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | column -t -s "$$(printf '\t')"
@@ -42,6 +42,8 @@ check: lint unit ## What every commit passes
 test: check ## Everything: all fault points, the test cluster, end to end on real components
 	$(BIN)/pytest -q -n 2 tests/sequences --all-faults
 	$(BIN)/pytest -q -n 2 tests/verdicts
+	$(BIN)/pytest -q tests/soak
+	$(BIN)/pytest -q tests/servers
 	$(BIN)/pytest -q tests/cluster
 	$(BIN)/pytest -q tests/e2e
 
@@ -56,6 +58,9 @@ bench: setup ## Measure what the documents claim, as a table
 
 bench-verdicts: setup ## Measure how often verdicts are right, ours beside others' (resumable)
 	$(BIN)/python -m tests.verdicts
+
+soak: setup ## Show that capturing predictions never hurts a client, with its cost and its memory (20 minutes)
+	$(BIN)/python -m tests.soak
 
 images: setup ## Build the images; with REGISTRY=… also push them there
 	$(BIN)/python -m tests.cluster images $(if $(REGISTRY),--registry $(REGISTRY))

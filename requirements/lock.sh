@@ -19,5 +19,6 @@ lock() { # PYTHON NAME FLAG-OR-INPUT ...
 lock 3.13 operator operator.in build.in "$@"
 lock 3.13 router router.in "$@"
 lock 3.11 modelserver modelserver.in "$@"
+lock 3.11 kserve kserve.in "$@"
 # Tests run against the versions that the operator's image holds.
 lock 3.11 dev dev.in --constraint operator-py313.txt "$@"

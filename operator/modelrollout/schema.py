@@ -43,10 +43,11 @@ class RuleError(ValueError):
 
     Args:
         rule: which one.
+        message: what it says of the value.
     """
 
-    def __init__(self, rule: "Rule") -> None:
-        super().__init__(rule.message)
+    def __init__(self, rule: "Rule", message: str) -> None:
+        super().__init__(message)
         self.rule = rule
 
 
@@ -61,12 +62,16 @@ class Rule:
         cel: the same as a CEL expression; ``self`` is the value.
         message: what is wrong, and after the first full stop what to do.
         path: the field below the value that is to blame, such as ``strategy.shadow``; empty: the value itself.
+        tell: the message with numbers of the value in it; absent: ``message`` as it is.
+        cel_tell: the same as a CEL expression.
     """
 
     holds: Callable[[Any], bool]
     cel: str
     message: str
     path: str = ""
+    tell: Callable[[Any], str] | None = None
+    cel_tell: str = ""
 
     def check(self, value: Any) -> Any:  # noqa: ANN401  # any field's value
         """Return the value.
@@ -75,7 +80,7 @@ class Rule:
             RuleError: it breaks the rule.
         """
         if not self.holds(value):
-            raise RuleError(self)
+            raise RuleError(self, self.tell(value) if self.tell is not None else self.message)
         return value
 
     def extend(self, schema: JsonSchemaValue) -> JsonSchemaValue:
@@ -83,6 +88,8 @@ class Rule:
         said: dict[str, str] = {"rule": self.cel, "message": self.message}
         if self.path:
             said["fieldPath"] = f".{self.path}"
+        if self.cel_tell:
+            said["messageExpression"] = self.cel_tell
         return {**schema, "x-kubernetes-validations": [*schema.get("x-kubernetes-validations", ()), said]}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401  # pydantic's signature

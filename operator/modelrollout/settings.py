@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """Stop every advance in the cluster. Aborts still work."""
     router_image: Annotated[str, Field(min_length=1)] = "modelrollout-router:0.1.0"
     """Image of the built-in router."""
+    collector_image: Annotated[str, Field(min_length=1)] = "modelrollout-operator:0.1.0"
+    """Image of the collector, which compares predictions beside the router: the operator's own image."""
     request_age: Duration = timedelta(minutes=10)
     """A person's request older than this is refused as stale."""
     gate_interval: Duration = timedelta(seconds=30)
@@ -104,6 +106,7 @@ class Settings(BaseSettings):
             timeout=self.timeout,
             freeze=self.freeze,
             router_image=self.router_image,
+            collector_image=self.collector_image,
             request_age=self.request_age,
             gate_interval=self.gate_interval,
         )

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelrollout.domain.capture import CAPTURE_FILE
 from modelrollout.routers._envoy_bootstrap import (
     ADMIN_PORT,
     CLOCK_PORT,
     CLUSTERS_FILE,
+    COLLECTOR_PORT,
     DIRECTORY,
     HTTP_PORT,
     ROUTES_FILE,
@@ -51,10 +53,12 @@ class Envoy:
     Attributes:
         directory: where its files are, as the kubelet mounts a ConfigMap.
         ports: what became of the fixed ports.
+        pid: of the process.
     """
 
     directory: Path
     ports: Mapping[int, int]
+    pid: int
 
     def get(self, port: int, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, dict[str, str], str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[port], timeout=5)
@@ -89,6 +93,8 @@ def _put(directory: Path, files: Mapping[str, str], backends: Mapping[str, int])
     version.mkdir()
     for name in (CLUSTERS_FILE, ROUTES_FILE):
         (version / name).write_text(local(files[name], backends))
+    if CAPTURE_FILE in files:
+        (version / CAPTURE_FILE).write_text(files[CAPTURE_FILE])
     link = directory / "..new"
     link.symlink_to(version.name)
     link.replace(directory / "..data")
@@ -115,13 +121,13 @@ def start(
     backends: Mapping[str, int] | None = None,
 ) -> Iterator[Envoy]:
     """Run Envoy until the end of the block, booted with some files; without them it has no clusters and no routes."""
-    fixed = (HTTP_PORT, STATUS_PORT, ADMIN_PORT, CLOCK_PORT)
+    fixed = (HTTP_PORT, STATUS_PORT, ADMIN_PORT, CLOCK_PORT, COLLECTOR_PORT)
     ports = dict(zip(fixed, _free_ports(len(fixed)), strict=True))
     mount = directory / "router"
     mount.mkdir()
     nothing = dict.fromkeys((CLUSTERS_FILE, ROUTES_FILE), '{"version_info": "0", "resources": []}')
     _put(mount, files or nothing, backends or {})
-    for name in nothing:
+    for name in (*nothing, CAPTURE_FILE):
         (mount / name).symlink_to(f"..data/{name}")
     text = json.dumps(bootstrap).replace(DIRECTORY, str(mount)).replace('"0.0.0.0"', '"127.0.0.1"')
     text = re.sub(r'"port_value": (\d+)', lambda found: f'"port_value": {ports[int(found[1])]}', text)
@@ -131,7 +137,7 @@ def start(
     with (directory / "envoy.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "HOME": str(directory)})
     try:
-        made = Envoy(mount, ports)
+        made = Envoy(mount, ports, process.pid)
         end = time.monotonic() + START
         while True:
             assert process.poll() is None, (directory / "envoy.log").read_text()

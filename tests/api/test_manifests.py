@@ -165,3 +165,10 @@ def test_the_overlay_gives_the_same_rights_in_one_namespace_and_none_outside():
 
 def test_the_overlay_never_removes_a_teams_namespace():
     assert "Namespace" not in {each["kind"] for each in built("manifests/overlays/namespaced")}
+
+
+def test_the_collectors_image_follows_the_operators():
+    (deployment,) = (each for each in built("tests/e2e/manifests") if identity(each)[::2] == ("Deployment", ACCOUNT))
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    settings = {setting["name"]: setting.get("value") for setting in container["env"]}
+    assert settings["MODELROLLOUT_COLLECTOR_IMAGE"] == container["image"] == "localhost/modelrollout-operator:dev"

@@ -64,6 +64,15 @@ def test_a_rule_has_the_same_words_on_both_sides(server, file):
         assert words in answer["message"]
 
 
+def test_numbers_of_the_value_are_in_the_words_of_both_sides(server):
+    (file,) = (file for file in INVALID if "four-metrics-in-twenty-parts" in file.name)
+    (document,) = read_documents(str(file))
+    _, (problem,) = parse_object(document)
+    assert "4 × (1 + 20) = 84" in problem.reason
+    _, answer = dry_run(server, document)
+    assert f"{problem.reason}. {problem.remedy}" in answer["message"]
+
+
 @pytest.mark.parametrize("file", VALID, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_what_is_valid_is_accepted_by_both(server, file):
     for document in read_documents(str(file)):

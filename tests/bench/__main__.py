@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench import direct, idle, overhead, rollout
+from tests.bench import collector, direct, idle, overhead, rollout
 from tests.e2e.conftest import install
 from tests.e2e.scenario import Scenario, forget
 
@@ -25,6 +25,7 @@ def main() -> None:
             finally:
                 forget(cluster, namespace)
     rows += _printed(idle.measure())
+    rows += _printed(collector.measure())
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text("| figure | value |\n|---|---|\n" + "".join(f"| {name} | {value} |\n" for name, value in rows))
     print(f"written to {OUT}")

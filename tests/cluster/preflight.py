@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,10 +129,22 @@ def check() -> None:
     if facts.cgroup_version == 2:
         say("this machine has cgroup v2 only, with which this cluster has not been tried yet")
     if packages:
-        say(f"installing Debian packages: {' '.join(packages)}")
-        apt = environment(DEBIAN_FRONTEND="noninteractive")
-        call(["apt-get", "update", "-q"], env=apt)
-        call(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], env=apt)
+        install(packages)
+
+
+def ensure(programs: Mapping[str, str]) -> None:
+    """Install the packages of programs or files that are not there; each stands beside the package it comes from."""
+    packages = sorted({package for program, package in programs.items() if not _found(program)})
+    if packages:
+        install(packages)
+
+
+def install(packages: Sequence[str]) -> None:
+    """Install Debian packages."""
+    say(f"installing Debian packages: {' '.join(packages)}")
+    apt = environment(DEBIAN_FRONTEND="noninteractive")
+    call(["apt-get", "update", "-q"], env=apt)
+    call(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], env=apt)
 
 
 def gather() -> Facts:

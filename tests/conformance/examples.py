@@ -127,6 +127,8 @@ def _numbers(kind: type[int | float], metadata: list[Any]) -> list[Any]:
     below = next((item.lt for item in metadata if isinstance(item, Lt)), None)
     if above is not None and below is not None:
         return [(above + below) / 2]
-    low = least if least is not None else above + 1 if above is not None else 0  # type: ignore[operator]
+    # Half a unit is a fraction of 1, too, where that is asked for.
+    after = 1 if kind is int else 0.5
+    low = least if least is not None else above + after if above is not None else 0  # type: ignore[operator]
     high = most if most is not None else low + 1  # type: ignore[operator]
     return list(dict.fromkeys([kind(low), kind(high)]))  # type: ignore[arg-type]

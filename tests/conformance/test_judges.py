@@ -14,7 +14,7 @@ import pytest
 from modelrollout.api.modeldeployment import JUDGES
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Reading, State
-from modelrollout.domain.tally import Block, Histogram, Mean, Rate, Shares
+from modelrollout.domain.tally import Block, Crossed, Histogram, Mean, Paired, Rate, Scores, Shares
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.judges._base import Question, Weigher
 from tests.conformance.plugins import with_configs
@@ -31,6 +31,9 @@ BLOCKS = (
     ),
     Block(Mean(9.0, 10.0), Mean(70.0, 90.0), 10.0),
     Block(Shares({"a": 4.0, "b": 6.0}), Shares({"a": 50.0, "b": 40.0}), 10.0),
+    Block(Paired(1.0, 2.0, 1.0, 6.0), None, 10.0),
+    Block(Scores({0.0: 1.0, 0.35: 2.0, 1.0: 7.0}, {-1.0: 1.0, 0.0: 2.0, 0.65: 1.0}), None, 10.0),
+    Block(Crossed({(0, 0): 3.0, (0, 1): 2.0, (1, 2): 2.0, (2, 2): 1.0}), None, 10.0),
 )
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 VALUES = (0.0, 0.5, 1.0, 1e9, -1.0)

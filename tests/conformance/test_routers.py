@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from modelrollout.api.modeldeployment import ROUTERS
 from modelrollout.domain.capability import Capability
+from modelrollout.domain.capture import Capture, Extraction
 from modelrollout.domain.observation import Limits
 from modelrollout.domain.revision import Revision
 from modelrollout.domain.route import Arm, Mirror, Route, RouteAsk
@@ -125,6 +126,23 @@ def test_a_version_begins_with_the_serial_and_is_another_for_another_content(plu
     if Capability.VERIFY in plugin.capabilities:
         same = [asked.model_copy(update={"serial": 1}) for asked in asks(plugin) if not asked.route.preview]
         assert len({plugin.version(config, SETUP, asked) for asked in same}) == len(same)
+
+
+CAPTURE = Capture(stable=ONE, candidate=THREE, baseline=20, extractions=(Extraction(path="predictions[0]"),))
+
+
+@pytest.mark.parametrize(
+    ("plugin", "config"), [case for case in CONFIGS if Capability.CAPTURE in case.values[0].capabilities]
+)
+def test_what_is_captured_is_told_with_the_route_and_restarts_nothing(plugin: Any, config: Any) -> None:
+    nobody = CAPTURE.model_copy(update={"stable": None, "candidate": None})
+    captures = (None, nobody, CAPTURE, CAPTURE.model_copy(update={"percent": 1}))
+    for asked in asks(plugin):
+        rendered = [plugin.objects(config, replace(SETUP, capture=capture), asked) for capture in captures]
+        assert all(objects[:-1] == rendered[1][:-1] for objects in rendered[2:]), "a rollout changes none of it"
+        assert {str(plugin.read(objects[-1])) for objects in rendered} == {str(asked)}
+        versions = {plugin.version(config, replace(SETUP, capture=capture), asked) for capture in captures}
+        assert len(versions) == len(captures)
 
 
 BAD = {

@@ -11,10 +11,11 @@ import pytest
 from modelrollout.api.modeldeployment import ROUTERS, SOURCES
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.reading import Sample, State
-from modelrollout.domain.tally import Histogram, Mean, Rate, Shares
+from modelrollout.domain.tally import Crossed, Histogram, Mean, Paired, Rate, Scores, Shares
 from modelrollout.errors import SourceError
 from modelrollout.sources._base import Fetch, Origin, Scope
 from tests.conformance.plugins import with_configs
+from tests.unit.sources import collected
 
 CONFIGS = with_configs(SOURCES)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -52,6 +53,12 @@ NO_DATA: dict[Origin, list[dict[str, Any]]] = {
         {"router-a": "# TYPE x counter\n"},
         {"router-a": RECORDED.replace("candidate", "other")},
     ],
+    Origin.COLLECTORS: [
+        {},
+        {"router-a": collected.RECORDED},
+        {"router-a": collected.page("x", {"pairs": 1}, revisions=(None, None))},
+        {"router-a": collected.page("x", {"pairs": 1}, revisions=("stable", "other"))},
+    ],
     Origin.PROMETHEUS: [{"": vector()}, {"": vector("NaN")}, {"": vector("+Inf")}],
 }
 GARBAGE: dict[Origin, list[dict[str, Any]]] = {
@@ -59,6 +66,13 @@ GARBAGE: dict[Origin, list[dict[str, Any]]] = {
         {"router-a": RECORDED[:-1]},
         {"router-a": RECORDED[:1000]},
         {"router-a": "upstream connect error\n"},
+    ],
+    Origin.COLLECTORS: [
+        {"router-a": ""},
+        {"router-a": collected.RECORDED[:1000]},
+        {"router-a": "upstream connect error\n"},
+        {"router-a": '{"v": 2}'},
+        {"router-a": collected.page("x", {"pairs": -1})},
     ],
     Origin.PROMETHEUS: [
         {"": None},
@@ -78,15 +92,18 @@ def good(plugin: Any, config: Any) -> dict[str, Any]:
     match plugin.fetch(config, SCOPE):
         case Fetch(Origin.PROMETHEUS, query):
             return {"": counted(query)} if plugin.counts(config) else GAUGE
+        case Fetch(Origin.COLLECTORS):
+            page = collected.recorded(config.extraction().key)
+            return {"router-a": page, "router-b": page}
         case _:
             return ROUTERS_SAY
 
 
 def grown(sample: Sample, arm: str) -> dict[str, float]:
-    """Return all counters of an arm as if they had just begun, summed over pods."""
+    """Return all counters of an arm as if they had just begun, summed over pods, of all requests."""
     result: dict[str, float] = {}
     for key, value in sample.counters.items():
-        if key.arm == arm:
+        if key.arm == arm and not key.slice:
             result[key.series] = result.get(key.series, 0) + value
     return result
 
@@ -104,7 +121,8 @@ def test_a_good_answer_is_counters_or_one_gauge(plugin: Any, config: Any) -> Non
     assert (sample.gauge is not None) is not plugin.counts(config)
     assert all(math.isfinite(value) and value >= 0 for value in sample.counters.values())
     if plugin.counts(config):
-        assert {SCOPE.arm, SCOPE.stable} <= {key.arm for key in sample.counters}
+        arms = {SCOPE.arm} if plugin.paired(config) else {SCOPE.arm, SCOPE.stable}
+        assert arms <= {key.arm for key in sample.counters}
 
 
 @pytest.mark.parametrize(("plugin", "config"), CONFIGS)
@@ -154,12 +172,15 @@ def test_the_value_of_a_window_is_finite_and_rests_on_its_requests(plugin: Any, 
 @pytest.mark.parametrize(("plugin", "config"), CONFIGS)
 def test_both_arms_amount_to_the_tally_that_it_promises(plugin: Any, config: Any) -> None:
     forms = plugin.forms(config)
-    assert forms <= {Rate, Histogram, Mean, Shares}
+    assert forms <= {Rate, Histogram, Mean, Shares, Paired, Scores, Crossed}
     assert plugin.counts(config) or not forms
     assert forms == {Rate} or not plugin.errors(config)
+    assert plugin.paired(config) or not forms & {Paired, Scores, Crossed}
+    assert plugin.needs_copies(config) or not plugin.paired(config)
     assert plugin.measure_arm(config, {}) is None
     sample = parse(plugin, config, good(plugin, config))
-    for arm in (SCOPE.arm, SCOPE.stable) if forms else ():
+    arms = (SCOPE.arm,) if plugin.paired(config) else (SCOPE.arm, SCOPE.stable)
+    for arm in arms if forms else ():
         measure = plugin.measure_arm(config, grown(sample, str(arm)))
         assert measure is not None
         assert type(measure.tally) in forms

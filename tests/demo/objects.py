@@ -14,7 +14,7 @@ PATH = f"/v2/models/{NAME}"
 
 CAREFUL = {
     "canary": {
-        "shadow": {"percent": 100, "hold": "8s"},
+        "shadow": {"percent": 100, "hold": "20s"},
         "steps": [{"weight": 20, "hold": "6s"}, {"weight": 50, "hold": "6s"}],
         "bake": "5s",
     }
@@ -23,7 +23,7 @@ CAREFUL = {
 CANARY = {"canary": {"steps": [{"weight": 20, "hold": "20s"}, {"weight": 50, "hold": "20s"}], "bake": "10s"}}
 BLUE_GREEN = {"blueGreen": {"hold": "5s", "bake": "2m"}}
 
-ANALYSIS = {
+ANALYSIS: dict[str, Any] = {
     "interval": "1s",
     "metrics": [
         {
@@ -38,6 +38,17 @@ ANALYSIS = {
         },
     ],
 }
+COMPARED = {
+    **ANALYSIS,
+    "metrics": [
+        *ANALYSIS["metrics"],
+        # An honestly better model differs from the first one in every twelfth answer or so.
+        {"name": "same", "predictions": {"signal": "agreement"}, "agreement": {"min": 0.8}},
+    ],
+    "slices": [{"name": "light", "header": "x-light", "values": ["bright", "dark"]}],
+    "predictions": {"keepExamples": True},
+}
+"""Where there are copies, the predictions of both versions are compared as well, also those in the dark alone."""
 
 _SECURE = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 _USER = {"runAsUser": 65532, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -49,7 +60,7 @@ def labelled(namespace: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {key: value}}}
 
 
-def pods(image: str, version: str) -> dict[str, Any]:
+def pods(image: str, version: str, name: str = NAME) -> dict[str, Any]:
     """Return the pod template of a model's version: MLServer with its files."""
     return {
         "spec": {
@@ -62,7 +73,7 @@ def pods(image: str, version: str) -> dict[str, Any]:
                     "ports": [{"name": "http", "containerPort": 8080}],
                     # A busy machine must not make a model that works look as if it did not.
                     "readinessProbe": {
-                        "httpGet": {"path": f"{PATH}/ready", "port": 8080},
+                        "httpGet": {"path": f"/v2/models/{name}/ready", "port": 8080},
                         "periodSeconds": 1,
                         "timeoutSeconds": 5,
                     },
@@ -90,7 +101,7 @@ def model_deployment(image: str, version: str, strategy: Mapping[str, Any], drai
             "template": pods(image, version),
             "service": {"targetPort": 8080, "timeout": "10s", "drain": drain},
             "strategy": strategy,
-            "analysis": ANALYSIS,
+            "analysis": COMPARED if "shadow" in strategy.get("canary", {}) else ANALYSIS,
         },
     }
 

@@ -5,6 +5,7 @@ python -m tests.demo.picture RECORDING.json PICTURE.png PICTURE.svg ...
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import textwrap
@@ -18,12 +19,21 @@ from matplotlib.figure import Figure
 from tests.demo.recording import Bin, Recording, versions
 from tests.demo.summary import summarize
 
-COLOURS = {"v1": "#a3a9b0", "v2": "#4c9f70", "v3": "#d64545", "v4": "#4a7fc1"}
+COLOURS = {
+    "v1": "#a3a9b0",
+    "v2-rc1": "#8e4fa8",
+    "v2-rc2": "#b8860b",
+    "v2": "#4c9f70",
+    "v3": "#d64545",
+    "v4": "#4a7fc1",
+}
 OTHER = "#dddddd"
 PLAIN, OURS = "#c77d0a", "#1b1b1b"
-LONGEST = 74
+LONGEST = 70
 """Characters of a decision that fit into one of two columns."""
 LEVELS = 3
+COPIES = (70, 40, 55)
+"""Heights at which it is written who gets copies: short times side by side have long words."""
 STYLE = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -55,7 +65,8 @@ def draw(recording: Recording, *paths: Path) -> None:
 def _headline(recording: Recording) -> str:
     found = summarize(recording)
     return (
-        f"{found.sent:,} requests, {found.failed_by_rollouts} failed because of a rollout.\n"
+        f"{found.sent:,} requests, {found.failed_by_rollouts} failed because of a rollout. "
+        f"Answers of two models that are healthy and wrong: {sum(found.reached.values())}\n"
         f"Errors of the bad model: {found.failed_by_model} with modelrollout, "
         f"{found.plain_failed_by_model:,} with a plain Deployment"
     )
@@ -93,7 +104,9 @@ def _shares(axes: Axes, recording: Recording) -> None:
 
 
 def _copies(axes: Axes, recording: Recording) -> None:
-    """Hatch the time in which a candidate got copies."""
+    """Hatch the time in which a candidate got copies, and say which of them got no further."""
+    stopped = {each.revision for each in recording.outcomes if each.state == "Aborted"}
+    heights = itertools.cycle(COPIES)
     ends = [*(route.at for route in recording.routes), recording.started + _end(recording)][1:]
     for route, end in zip(recording.routes, ends, strict=False):
         for revision in route.copies:
@@ -101,8 +114,8 @@ def _copies(axes: Axes, recording: Recording) -> None:
             start, stop = route.at - recording.started, end - recording.started
             axes.axvspan(start, stop, facecolor="none", edgecolor=COLOURS.get(name, OTHER), hatch="////", linewidth=0)
             box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
-            label = f"copies\nto {name}"
-            axes.text((start + stop) / 2, 60, label, ha="center", va="center", fontsize=8, bbox=box)
+            label = f"copies\nto {name}" + (":\nstopped" if revision in stopped else "")
+            axes.text((start + stop) / 2, next(heights), label, ha="center", va="center", fontsize=8, bbox=box)
 
 
 def _newest(shares: Mapping[str, int], recording: Recording) -> int:

@@ -125,7 +125,9 @@ def current(registry: str | None) -> Place:
 def operator(images: Mapping[str, str]) -> dict[str, Any]:
     """Return a kustomization of the operator with other images."""
     name, _, new_tag = images["operator"].rpartition(":")
-    container = {"name": "operator", "env": [{"name": "MODELROLLOUT_ROUTER_IMAGE", "value": images["router"]}]}
+    settings = {"ROUTER": images["router"], "COLLECTOR": images["operator"]}
+    env = [{"name": f"MODELROLLOUT_{name}_IMAGE", "value": image} for name, image in settings.items()]
+    container = {"name": "operator", "env": env}
     patch = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

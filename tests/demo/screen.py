@@ -16,9 +16,10 @@ from rich.text import Text
 
 from tests.demo.recording import Bin, Decision, Recording
 from tests.demo.show import Show
-from tests.demo.summary import Summary, summarize
+from tests.demo.summary import LOST, WRONG, Summary, summarize
 
-COLOURS = {"v1": "bright_black", "v2": "green", "v3": "red", "v4": "blue"}
+COLOURS = {"v1": "bright_black", "v2-rc1": "magenta", "v2-rc2": "yellow", "v2": "green", "v3": "red", "v4": "blue"}
+WORDS = {WRONG: "always wrong", LOST: "lost in the dark"}
 BAR = 40
 """Characters of 100 %."""
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -78,6 +79,9 @@ def figures(summary: Summary) -> Table:
         _seconds(summary.reaction),
         f"{_seconds(summary.plain_reaction)}, by hand",
     )
+    for version, words in WORDS.items():
+        reached = summary.reached[version]
+        table.add_row(f"answers of {version}, {words}", f"[{'red' if reached else 'green'}]{reached:,}", "")
     for version, right in summary.right.items():
         if right is not None:
             table.add_row(f"digits read right by {version}", f"{right:.1%}", "")

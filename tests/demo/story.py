@@ -1,4 +1,4 @@
-"""The story: four versions of one model, each rolled out as its team would, and what a person does in between.
+"""The story: six versions of one model, each rolled out as its team would, and what a person does in between.
 
 Everything is done with kubectl: apply what the repository says, ask as `kubectl modelrollout` asks, wait, look.
 """
@@ -29,13 +29,14 @@ from tests.demo.objects import (
 from tests.demo.place import Place
 from tests.demo.recording import Outcome
 from tests.demo.show import Show
-from tests.demo.summary import BAD, BETTER, SWITCHED
+from tests.demo.summary import BAD, BETTER, LOST, SWITCHED, WRONG
 from tests.demo.view import View
 from tests.demo.watch import Watch
 
 FIRST = "v1"
 NOTICED = 30.0
 """Seconds after which a person undoes the plain Deployment's update: quick for somebody whom nothing tells."""
+ROUTERS = "modelrollout.dev/component=router"
 LIMIT = 240.0
 """Seconds for anything that is waited for; a busy machine starts model servers slowly."""
 
@@ -61,13 +62,15 @@ class Story:
             for namespace in (NAMESPACE, PLAIN_NAMESPACE):
                 self._place.kubectl("create", "-f", "-", input=json.dumps(labelled(namespace)))
             self._install()
+            self._stop_in_the_shadow(2, WRONG, "fast, healthy, and every answer is wrong")
+            self._stop_in_the_shadow(3, LOST, "better than v1 on average, and lost where it is dark")
             self._promote()
             self._roll_back()
             self._switch()
             self._show.recording.total_ours = self._clients[0].stop()
 
     def _install(self) -> None:
-        self._show.begin("1/4  v1, a simple model that saw few digits, is installed")
+        self._show.begin("1/6  v1, a simple model that saw few digits, is installed")
         self._apply(FIRST, CAREFUL, "the first install")
         self._watch = Watch(self._place, NAMESPACE, self._show.changed)
         self._stack.callback(self._watch.kill)
@@ -84,17 +87,28 @@ class Story:
         if self._place.reach is not None:
             address = self._kubectl("get", "service", NAME, "-o", "jsonpath={.spec.clusterIP}")
             here = self._stack.enter_context(self._place.reach(f"{address}:80"))
-            self._show.begin(f"1/4  v1 answers; ask it yourself: curl http://{here}{PATH}")
+            self._show.begin(f"1/6  v1 answers; ask it yourself: curl http://{here}{PATH}")
+
+    def _stop_in_the_shadow(self, act: int, version: str, words: str) -> None:
+        """Nothing but its predictions tells that this one is bad."""
+        self._show.begin(f"{act}/6  {version}: {words}")
+        self._apply(version, CAREFUL, "shadow, then canary")
+        self._until_over(version, "Aborted")
+        self._pause(2)
 
     def _promote(self) -> None:
-        self._show.begin("2/4  v2, a better model: shadow, then canary")
+        self._show.begin("4/6  v2, a better model: shadow, then canary")
         self._apply(BETTER, CAREFUL, "shadow, then canary")
         self._until_over(BETTER, "Completed")
-        self._pause(4)
+        self._pause(2)
+        # So that the errors of v3 reach a client at all. Routers without a collector take the place of those with one.
+        self._apply(BETTER, CANARY, "the same version, from now on without copies")
+        self._until_routers_lack_a_collector()
+        self._pause(2)
 
     def _roll_back(self) -> None:
         """Both get the same bad version at the same time; only one of them looks at the answers."""
-        self._show.begin("3/4  v3: every fifth answer is an error. Beside it, a plain Deployment gets it too")
+        self._show.begin("5/6  v3: every fifth answer is an error. Beside it, a plain Deployment gets it too")
         self._wait_for_plain()
         beside = self._client(PLAIN_NAMESPACE, plainly=True)
         self._clients.append(beside)
@@ -112,7 +126,7 @@ class Story:
         self._show.recording.total_plain = beside.stop()
 
     def _switch(self) -> None:
-        self._show.begin("4/4  v4, another good model: blue-green, switched on and switched back")
+        self._show.begin("6/6  v4, another good model: blue-green, switched on and switched back")
         self._apply(SWITCHED, BLUE_GREEN, "blue-green")
         self._watch.until("the switch to v4", lambda view: view.weight == 100 and view.verified and view.current, LIMIT)
         self._pause(8)
@@ -167,6 +181,20 @@ class Story:
             raise TwistError(
                 f"the rollout of {version} was to be {state}, and it is {found[0].state}: {found[0].cause}"
             )
+
+    def _until_routers_lack_a_collector(self) -> None:
+        """Wait until the last router that has one is gone: until then it has to confirm every route, too.
+
+        Raises:
+            TwistError: one stays.
+        """
+        end = time.monotonic() + LIMIT
+        command = ("get", "pods", "-l", ROUTERS, "-o", "jsonpath={.items[*].spec.containers[*].name}")
+        while "collector" in self._kubectl(*command).split():
+            if time.monotonic() > end:
+                raise TwistError("routers with a collector are still there")
+            self._pause(0.5)
+        self._watch.until("the route on the new routers", lambda view: view.current and view.verified, LIMIT)
 
     def _until_noticed(self) -> None:
         """Wait until the plain Deployment has answered with errors for a while.

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from tests.demo.recording import Bin, Outcome, Recording, versions
 
 BETTER, BAD, SWITCHED = "v2", "v3", "v4"
+WRONG, LOST = "v2-rc1", "v2-rc2"
+"""Fast, healthy, without an error, and wrong: the one always, the other in the dark."""
+SLICE = "light=dark"
+"""What the second one must be stopped for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,11 @@ class Summary:
     """By version."""
     right: dict[str, float | None]
     """By version: share of right answers; errors count in neither way."""
+
+    @property
+    def reached(self) -> dict[str, int]:
+        """By version that is to be stopped for what it predicts: answers that a client got."""
+        return {version: self.answers.get(version, 0) for version in (WRONG, LOST)}
 
     @property
     def plain_failed(self) -> int:
@@ -102,6 +111,7 @@ def missing(recording: Recording) -> list[str]:
     outcomes = {outcome.version: outcome for outcome in recording.outcomes}
     found = list(_endings(outcomes))
     found += _weights(recording)
+    found += [f"{count} answers of {version} reached a client" for version, count in summary.reached.items() if count]
     if summary.failed_by_rollouts:
         found.append(f"{summary.failed_by_rollouts} requests failed because of the rollouts")
     if not summary.sent:
@@ -125,6 +135,8 @@ def missing(recording: Recording) -> list[str]:
 
 def _endings(outcomes: dict[str, Outcome]) -> Iterator[str]:
     wanted = {
+        WRONG: ("canary", "Aborted", "GateFailed"),
+        LOST: ("canary", "Aborted", "GateFailed"),
         BETTER: ("canary", "Completed", ""),
         BAD: ("canary", "Aborted", "GateFailed"),
         SWITCHED: ("blueGreen", "Aborted", "Requested"),
@@ -137,6 +149,8 @@ def _endings(outcomes: dict[str, Outcome]) -> Iterator[str]:
             yield f"{version}: {' '.join(expected)} was expected, and it was {outcome.strategy} {outcome.state} {outcome.reason}"
     if BETTER in outcomes and not outcomes[BETTER].mirrored:
         yield f"{BETTER} got no copies in its shadow stage"
+    if LOST in outcomes and SLICE not in outcomes[LOST].cause:
+        yield f"{LOST} was not stopped for {SLICE}: {outcomes[LOST].cause}"
 
 
 def _weights(recording: Recording) -> Iterator[str]:
@@ -149,6 +163,9 @@ def _weights(recording: Recording) -> Iterator[str]:
             yield f"{version} reached a weight of {reached}, not {least}"
         if not answered.get(version):
             yield f"{version} answered no client"
+    # Copies are counted in the status now and then; whoever is stopped at once may have none there.
+    copied = {recording.name(revision) for route in recording.routes for revision in route.copies}
+    yield from (f"{version} was to get copies, and got none" for version in (WRONG, LOST) if version not in copied)
     last = recording.routes[-1].shares if recording.routes else {}
     if {recording.name(revision) for revision in last} != {BETTER}:
         yield f"the last route is {dict(last)}, and {BETTER} alone was expected"

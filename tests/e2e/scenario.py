@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -268,6 +268,21 @@ class Scenario:
         answer: dict[str, Any] = status["request"]
         return answer
 
+    def report(self, revision: str, attempt: int = 1) -> dict[str, Any]:
+        """Wait for the report of a finished attempt."""
+        name = f"{self.name}-report-{revision}-{attempt}"
+        self.until("the report", lambda: self.read("configmaps", name) is not None)
+        filed = self.read("configmaps", name)
+        assert filed is not None
+        found: dict[str, Any] = json.loads(filed["data"]["report.json"])
+        return found
+
+    def events(self, reason: str) -> list[str]:
+        """Return what the events of a reason say."""
+        found = self.read("events")
+        assert found is not None
+        return [event.get("note") or event.get("message", "") for event in found["items"] if event["reason"] == reason]
+
     def abort(self) -> None:
         """Abort the running attempt."""
         rollout = self.status()["rollout"]
@@ -281,9 +296,13 @@ class Scenario:
         *,
         host: str = "",
         long_every: int = 50,
+        samples: Iterable[Mapping[str, Any]] = (),
         extra: tuple[str, ...] = (),
     ) -> Iterator["Traffic"]:
-        """Run the open-loop client inside the cluster's network against the client Service for the length of a block."""
+        """Run the open-loop client inside the cluster's network against the client Service for the length of a block.
+
+        Samples are sent in turn: body, headers and the data that the answer should hold.
+        """
         address = host or self.service_address()
         # A Service answers a moment after its pods are Ready: when the node's rules for it are there.
         self.until(
@@ -293,6 +312,10 @@ class Scenario:
         out = self.scratch / f"{uuid4().hex[:6]}.jsonl"
         command = [sys.executable, "-m", "tests.traffic.client", address, "80", "--rate", str(rate)]
         command += ["--connections", str(connections), "--long-every", str(long_every), "--out", str(out), *extra]
+        if lines := [json.dumps(sample) + "\n" for sample in samples]:
+            file = out.with_suffix(".requests")
+            file.write_text("".join(lines))
+            command += ["--requests", str(file)]
         process = self.cluster.popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
         running = Traffic(process, out)
         try:

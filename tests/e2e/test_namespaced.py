@@ -6,7 +6,11 @@ from pathlib import Path
 from tests.e2e.scenario import OPERATOR, SYSTEM, canary, errors_analysis, lost_nothing, model_deployment, model_template
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = {"MODELROLLOUT_ROUTER_IMAGE": "localhost/modelrollout-router:dev", "MODELROLLOUT_DRAIN": "3s"}
+SETTINGS = {
+    "MODELROLLOUT_ROUTER_IMAGE": "localhost/modelrollout-router:dev",
+    "MODELROLLOUT_COLLECTOR_IMAGE": "localhost/modelrollout-operator:dev",
+    "MODELROLLOUT_DRAIN": "3s",
+}
 
 
 def test_an_operator_of_one_namespace_does_a_rollout(scenario):

@@ -74,7 +74,7 @@ def _objects(cluster: Cluster) -> Iterator[str]:
                 yield f"{kind} {name}"
             case "ConfigMap" if name == evidence(cluster.person.name):
                 yield f"ConfigMap {name}"
-            case "ConfigMap" if not _is_report(found):
+            case "ConfigMap" if "ask.json" in found["data"]:
                 ask = RouteAsk.model_validate_json(found["data"]["ask.json"])
                 yield f"ConfigMap {name}: {cluster.log.ask(ask).partition(' ')[2]}"
             case _:

@@ -1,6 +1,7 @@
 """Random specs, edits, failures and clock jumps: whatever happens, no invariant breaks and it comes to rest."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -57,18 +58,34 @@ shadows = st.builds(
     holds,
     bakes,
 )
+
+
+def _analysis(strategy: dict[str, Any], chosen: str) -> dict[str, Any] | None:
+    """Return an analysis; predictions are compared only where requests are copied, and then maybe with stable's own."""
+    if chosen == "none":
+        return None
+    found = errors(deadline="60s", onInconclusive="rollback")
+    if chosen == "golden":
+        return {**found, "golden": {"configMap": "digits-golden", "warmUp": {"requests": 20}}}
+    if chosen == "errors" or not ("shadow" in strategy or any("shadow" in fields for fields in strategy.values())):
+        return found
+    same = {"name": "same", "predictions": {"path": "label"}, "agreement": {"min": 0.9}}
+    baseline = {"predictions": {"baseline": {"percent": 50}}} if chosen == "twice" else {}
+    return {**found, "metrics": [*found["metrics"], same], **baseline}
+
+
 specs = st.builds(
     lambda strategy, replicas, extra, analysis, traffic: _given(
         **strategy,
         replicas=replicas,
         maxExtraReplicas=extra if "canary" in strategy else None,
-        analysis=errors(deadline="60s", onInconclusive="rollback") if analysis else None,
+        analysis=_analysis(strategy, analysis),
         traffic={"envoy": traffic},
     ),
     st.one_of(canaries, blue_greens, shadows),
     st.integers(1, 6),
     st.one_of(st.none(), st.integers(1, 3)),
-    st.booleans(),
+    st.sampled_from(["none", "errors", "predictions", "twice", "golden"]),
     st.sampled_from([{}, {"previewHeader": "x-model-version"}, {"replicas": 3}]),
 )
 # One half is a whole number of pods whatever the replicas, so scaling never makes such a spec a refused one.
@@ -139,12 +156,39 @@ def _fail(version: str, share: float) -> Act:
     return lambda cluster: cluster.behave(image(version), Behaviour(errors=share))
 
 
+def _err(version: str, share: float) -> Act:
+    return lambda cluster: cluster.behave(image(version), Behaviour(differs=share))
+
+
+def _make_examples(cluster: Cluster) -> None:
+    metadata = {"name": "digits-golden", "namespace": "default"}
+    example = {"request": {"path": "/infer", "body": {"label": 7}}, "expect": {"path": "label", "equals": 7}}
+    data = {"seven": json.dumps(example)}
+    cluster.store.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
+
+def _lose_examples(cluster: Cluster) -> None:
+    found = cluster.store.get("ConfigMap", "default", "digits-golden")
+    if found is not None:
+        cluster.store.remove(found)
+
+
+def _forget(version: str) -> Act:
+    """The model answers golden examples wrongly."""
+    return lambda cluster: cluster.http.models.predict.update({image(version): lambda _asked: {"label": 1}})
+
+
+def _lose_collectors(cluster: Cluster) -> None:
+    cluster.http.collects = lambda _pod: False
+
+
 def _silence(cluster: Cluster) -> None:
     cluster.http.silent.update(list(cluster.facts())[:1])
 
 
 def _hear(cluster: Cluster) -> None:
     cluster.http.silent.clear()
+    cluster.http.collects = lambda _pod: True
 
 
 def scripts(each: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[list[tuple[float, Act]]]:
@@ -163,13 +207,19 @@ def acts(each: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[Act]:
         st.builds(_lose_pod, st.sampled_from(VERSIONS)),
         st.builds(_fail, st.sampled_from(VERSIONS[1:]), st.sampled_from([0.0, 0.5])),
         st.just(lambda cluster: cluster.person.lose_status()),
+        st.builds(_err, st.sampled_from(VERSIONS[1:]), st.sampled_from([0.0, 0.5])),
+        st.just(_make_examples),
+        st.just(_lose_examples),
+        st.builds(_forget, st.sampled_from(VERSIONS[1:])),
         st.just(_silence),
+        st.just(_lose_collectors),
         st.just(_hear),
     )
 
 
 async def _live(first: dict[str, Any], script: list[tuple[float, Act]]) -> Cluster:
     cluster = Cluster()
+    _make_examples(cluster)
     _apply("1", first)(cluster)
     await cluster.run(30)
     for pause, act in script:
@@ -177,7 +227,9 @@ async def _live(first: dict[str, Any], script: list[tuple[float, Act]]) -> Clust
         await cluster.run(pause)
     # The world heals, and a patient person approves.
     cluster.faults.planned.clear()
-    cluster.http.silent.clear()
+    _hear(cluster)
+    _make_examples(cluster)
+    cluster.http.models.predict.clear()
     for version in VERSIONS:
         cluster.behave(image(version), Behaviour())
     cluster.person.ask("resume")

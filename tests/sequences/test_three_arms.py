@@ -1,4 +1,4 @@
-"""Routes of three arms, from any one to any other: what a second copy of stable will need is held today."""
+"""Routes of three arms, from any one to any other, with copies to a revision that does not answer and to stable itself."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -49,14 +49,16 @@ ROUTERS = tuple(PodSeen(name=name, uid=name, ready=True) for name in ("router-1"
 
 @st.composite
 def routes(draw: st.DrawFn) -> Route:
-    """Return a route of one to three arms; a revision that does not answer may get copies."""
+    """Return a route of one to three arms; a revision that does not answer may get copies, and stable of its own answers."""
     cut, other = sorted((draw(st.integers(0, 100)), draw(st.integers(0, 100))))
     weights = (cut, other - cut, 100 - other)
     arms = tuple(Arm(revision=name, weight=weight) for name, weight in zip(NAMES, weights, strict=True) if weight)
     silent = [name for name, weight in zip(NAMES, weights, strict=True) if not weight]
     percent = draw(st.integers(0, 100))
-    mirrors = (Mirror(revision=silent[0], percent=percent),) if silent and percent else ()
-    return Route(arms=arms, mirrors=mirrors)
+    mirrors = [Mirror(revision=silent[0], percent=percent)] if silent and percent else []
+    if mirrors and weights[0] and draw(st.booleans()):
+        mirrors.append(Mirror(revision=NAMES[0], percent=draw(st.integers(1, percent))))
+    return Route(arms=arms, mirrors=tuple(mirrors))
 
 
 class World:

@@ -45,6 +45,8 @@ class Load:
     path: str = "/v2/models/m/infer"
     bodies: Sequence[bytes] = (BODY,)
     """Sent in turn."""
+    body_headers: Sequence[Mapping[str, str]] = ({},)
+    """Further headers, in turn as well: the first with the first body."""
     headers: Mapping[str, str] = field(default_factory=dict)
     long_every: int = 0
     """Every so many requests one takes `long_ms`, so that something is always in flight; 0: never."""
@@ -241,6 +243,7 @@ class Client:
     def _request(self, number: int, kind: str) -> bytes:
         load = self.load
         headers = {"host": load.host, "content-type": "application/json", **load.headers}
+        headers |= load.body_headers[number % len(load.body_headers)]
         path, body = load.path, load.bodies[number % len(load.bodies)]
         if kind == "long":
             headers["x-delay-ms"] = str(load.long_ms)

@@ -32,7 +32,8 @@ async def _run(options: argparse.Namespace) -> None:
         connections=options.connections,
         requests_per_connection=options.requests_per_connection,
         path=options.path,
-        bodies=[body for body, _ in samples],
+        bodies=[body for body, _, _ in samples],
+        body_headers=[headers for _, headers, _ in samples],
         headers=dict(_header(text) for text in options.header),
         long_every=options.long_every,
         long_ms=options.long_ms,
@@ -42,7 +43,7 @@ async def _run(options: argparse.Namespace) -> None:
         time_out=options.timeout,
         model_header=options.model_header,
     )
-    expected = [answer for _, answer in samples]
+    expected = [answer for _, _, answer in samples]
 
     def check(number: int, answer: Response) -> str:
         wanted = expected[number % len(expected)]
@@ -94,12 +95,12 @@ def _write(client: Client, report: Report, out: Path | None) -> None:
     print(json.dumps(summary))
 
 
-def _samples(path: Path | None) -> list[tuple[bytes, object]]:
-    """Bodies to send in turn, each with the data its answer should hold."""
+def _samples(path: Path | None) -> list[tuple[bytes, dict[str, str], object]]:
+    """Bodies to send in turn, each with its headers and the data its answer should hold."""
     if path is None:
-        return [(BODY, None)]
+        return [(BODY, {}, None)]
     lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return [(json.dumps(line["body"]).encode(), line.get("expect")) for line in lines]
+    return [(json.dumps(line["body"]).encode(), line.get("headers", {}), line.get("expect")) for line in lines]
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -117,7 +118,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--requests-per-connection", type=int, default=0, help="close a connection after so many requests (0: never)")
     add("--path", default="/v2/models/m/infer")
     add("--header", action="append", default=[], metavar="'NAME: VALUE'", help="sent with every request; repeatable")
-    add("--requests", type=Path, metavar="FILE", help='JSON lines {"body": {...}, "expect": [...]}, sent in turn')
+    add(
+        "--requests",
+        type=Path,
+        metavar="FILE",
+        help='JSON lines {"body": {...}, "headers": {...}, "expect": [...]}, sent in turn',
+    )
     add("--long-every", type=int, default=0, metavar="N", help="every N-th request is a long one (0: none)")
     add("--long-ms", type=int, default=1500)
     add("--sse-every", type=int, default=0, metavar="N", help="every N-th request is an event stream (0: none)")

@@ -11,6 +11,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+NO_BODY = (204, 304)
+"""Statuses whose answers have no body, and need not say so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -127,6 +130,8 @@ class Connection(asyncio.Protocol):
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         self._head = int(code), headers
         self._left = int(headers["content-length"]) if "content-length" in headers else None
+        if self._head[0] in NO_BODY:
+            self._left = 0
         return True
 
     def _parse_chunks(self) -> None:

@@ -1,7 +1,7 @@
 """A model server that misbehaves on command: the other end of the tests' traffic.
 
 It speaks enough of the V2 inference protocol to stand where a real server stands, names its revision in every answer,
-and can be slow, wrong, hung, crashing or never ready, and leave in each of the ways that servers leave on SIGTERM.
+and can be slow, wrong, noisy, hung, crashing or never ready, and leave in each of the ways that servers leave on SIGTERM.
 One file, standard library only: it is the whole content of its image. Everything is set by the environment:
 
 REVISION        named in header x-model-revision and as model_version            ("v1")
@@ -9,6 +9,10 @@ POD             named in header x-model-pod                                     
 PORT            (8080)
 DELAY_MS        time per inference; a request's header x-delay-ms overrides it   (5)
 ERROR_RATE      share of inferences answered 500 with header x-model-error       (0)
+LABELS          predict one of so many labels, the sum of the first input modulo LABELS; 0: the length of the body  (0)
+DIFFERENT       share of all possible inputs that get the next label instead, always the same ones                 (0)
+NOISE           share of inferences that get any of the labels                                                     (0)
+MISTAKEN        the one sum of an input that gets the next label instead                                           ()
 MODE            ok | hang (never answers) | crash (dies of the first inference) | never-ready
 START_DELAY_S   seconds before it listens at all                                 (0)
 TERM_MODE       graceful: close idle connections, finish running requests, leave (what uvicorn does)
@@ -24,6 +28,7 @@ import json
 import os
 import random
 import signal
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -39,6 +44,10 @@ class Settings:
     port: int = 8080
     delay_ms: float = 5.0
     error_rate: float = 0.0
+    labels: int = 0
+    different: float = 0.0
+    noise: float = 0.0
+    mistaken: int | None = None
     mode: str = "ok"
     start_delay_s: float = 0.0
     term_mode: str = "graceful"
@@ -53,6 +62,10 @@ class Settings:
             port=int(environment.get("PORT", "8080")),
             delay_ms=float(environment.get("DELAY_MS", "5")),
             error_rate=float(environment.get("ERROR_RATE", "0")),
+            labels=int(environment.get("LABELS", "0")),
+            different=float(environment.get("DIFFERENT", "0")),
+            noise=float(environment.get("NOISE", "0")),
+            mistaken=int(environment["MISTAKEN"]) if environment.get("MISTAKEN") else None,
             mode=environment.get("MODE", "ok"),
             start_delay_s=float(environment.get("START_DELAY_S", "0")),
             term_mode=environment.get("TERM_MODE", "graceful"),
@@ -209,12 +222,24 @@ class ModelServer:
         answer = {
             "model_name": request.path.split("/models/")[-1].split("/")[0],
             "model_version": self.settings.revision,
-            "outputs": [{"name": "predict", "shape": [1], "datatype": "INT64", "data": [len(request.body)]}],
+            "outputs": [{"name": "predict", "shape": [1], "datatype": "INT64", "data": [self._predict(request.body)]}],
         }
-        # The protocol demands that an id is given back; bodies are parsed for nothing else.
+        # The protocol demands that an id is given back; a body without one need not be parsed for it.
         if b'"id"' in request.body:
             answer["id"] = json.loads(request.body).get("id")
         return Answer(200, json.dumps(answer).encode())
+
+    def _predict(self, body: bytes) -> int:
+        settings = self.settings
+        if not settings.labels:
+            return len(body)
+        values = json.loads(body)["inputs"][0]["data"]
+        total = int(sum(values))
+        if random.random() < settings.noise:
+            return random.randrange(settings.labels)
+        # The same inputs in every pod and in every run: no hash of Python's own.
+        chosen = zlib.crc32(json.dumps(values).encode()) < settings.different * 2**32
+        return (total + (chosen or total == settings.mistaken)) % settings.labels
 
     async def _misbehave(self) -> None:
         if self.settings.mode == "crash":

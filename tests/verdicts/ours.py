@@ -12,13 +12,14 @@ from typing import Any
 
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Key, Reading, Sample
-from modelrollout.domain.tally import Histogram, Measure, Rate, Tally
+from modelrollout.domain.tally import Crossed, Histogram, Measure, Rate, Scores, Tally
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.analysis import assess
 from modelrollout.engine.books import Book, weigh
 from modelrollout.engine.catastrophe import Guard, look, speaks
 from modelrollout.engine.ramp import next_rung, rungs_above
 from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants
+from modelrollout.judges._base import Judge
 from modelrollout.judges._compare import CompareConfig
 from modelrollout.judges.compare import PLUGIN as COMPARE
 from modelrollout.schema import ApiModel
@@ -103,28 +104,49 @@ def counters(arm: str, measure: Measure, part: str = "") -> Iterator[tuple[Key, 
             yield Key(arm, arm, "total", part), tally.total
             for bound, count in tally.buckets:
                 yield Key(arm, arm, f"le={bound}", part), count
+        case Scores():
+            # As the collector beside the router names them, for the source that reads it.
+            yield Key(arm, arm, "pairs", part), tally.total
+            for kind, counts in (("score", tally.counts), ("beyond", tally.beyond)):
+                for value, count in counts.items():
+                    yield Key(arm, arm, f"{kind}/{value:g}", part), count
+        case Crossed():
+            yield Key(arm, arm, "pairs", part), tally.total
+            for (d, c), count in tally.counts.items():
+                yield Key(arm, arm, f"kappa/{d}/{c}", part), count
     for pod, rate in measure.pods.items():
         yield Key(arm, arm, f"bad/{pod}", part), rate.bad
         yield Key(arm, arm, f"all/{pod}", part), rate.total
 
 
 class Ours(Rule):
-    """A rollout with one metric that the judge ``compare`` judges.
+    """A rollout with one metric.
 
     Attributes:
         evidence: of the metric, as of the last poll; None before the first block.
         slices: of its parts.
+        blamed: the parts that a rollback names.
     """
 
-    def __init__(self, config: CompareConfig, *, promotes: bool = False, rolls_back: bool = True) -> None:
+    def __init__(
+        self,
+        config: ApiModel,
+        *,
+        promotes: bool = False,
+        rolls_back: bool = True,
+        judge: Judge[Any] = COMPARE,
+        source: tuple[Source[Any], ApiModel] | None = None,
+    ) -> None:
         """Begin.
 
         Args:
             config: of the judge.
             promotes: an early promotion ends the run; otherwise the metric is watched to its end.
             rolls_back: a rollback ends it.
+            judge: which.
+            source: what reads the counters, and its config; absent: what compares two arms.
         """
-        self._metric = MetricWants(METRIC, Generated(), Counted(), COMPARE, config)
+        self._metric = MetricWants(METRIC, *(source or (Generated(), Counted())), judge, config)
         self._promotes, self._rolls_back = promotes, rolls_back
         self._counters: dict[Key, float] = {}
         self._book: Book | None = None
@@ -134,6 +156,7 @@ class Ours(Rule):
         self._wants: AnalysisWants | None = None
         self.evidence: Evidence | None = None
         self.slices: tuple[Evidence, ...] = ()
+        self.blamed: frozenset[str] = frozenset()
 
     def poll(self, tick: Tick) -> str | None:
         """Add a tick to the counters and let the engine look at them."""
@@ -185,6 +208,7 @@ class Ours(Rule):
             guarded=frozenset({METRIC}),
         )
         self._gates = {gate.name: gate for gate in gates}
+        self.blamed = frozenset(one.slice for gate in gates for one in gate.slices if one.verdict == Verdict.FAIL)
         if self._rolls_back and any(gate.verdict is Verdict.FAIL for gate in gates):
             return ROLLBACK
         if self._promotes and self.passed:

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.verdicts.cost import Cost
-from tests.verdicts.row import MINE, Kind, Outcome, Row, Table
+from tests.verdicts.row import MINE, MISNAMED, Kind, Outcome, Row, Table
 from tests.verdicts.statistics import Estimate, mean, median_time, share
 from tests.verdicts.whole import Both
 
@@ -18,6 +18,8 @@ KNOWN: Mapping[str, float] = {
     "pods/incidents of single pods, 100 rps, × 1": 0.11,
 }
 """Rows in which false rollbacks are more than α, because bad requests come in clumps, and their share as it was measured."""
+RIGHT = 0.9
+"""The share of runs that must end as they should, where a row says how."""
 SLACK = 1.1
 """By what factor bad requests may be more than those of the independent simulation of the same rules."""
 REFERENCE = Path(__file__).parent / "reference.json"
@@ -185,6 +187,8 @@ def cell(kind: Kind, outcomes: Sequence[Outcome]) -> str:
         case Kind.MIRRORED:
             decided = "rollback" if any(outcome.decision == "rollback" for outcome in outcomes) else "promote"
             return f"{_share(outcomes, decided)}, {_time(outcomes, decided)}"
+        case Kind.PAIRS:
+            return _pairs(outcomes)
         case Kind.CLIMB:
             parts = f"{_part(outcomes, 'promote'):.0%} / {_part(outcomes, 'rollback'):.0%}".replace("%", " %")
             return f"{parts}, {_time(outcomes, '')}, {_bad(outcomes)}"
@@ -203,6 +207,11 @@ def verdict(key: str, row: Row, runs: Sequence[Mapping[str, Outcome]]) -> str:
 def holds(key: str, row: Row, name: str, outcomes: Sequence[Outcome]) -> tuple[bool, str]:
     """Return whether one of our rules keeps its promise in a row, and the promise; without words there is none."""
     theirs = reference().get(f"{key}/{row.name}", {}).get(name)
+    if row.right and name == "ours":
+        often = share(sum(outcome.decision == row.right for outcome in outcomes), len(outcomes)).high
+        rare = share(sum(outcome.decision == row.wrong for outcome in outcomes), len(outcomes)).low
+        words = f"{row.wrong} ≤ 5 %, " if row.wrong else ""
+        return (not row.wrong or rare <= ALPHA) and often >= RIGHT, f"{words}{row.right} ≥ {RIGHT * 100:.0f} %"
     if row.wrong:
         found = share(sum(outcome.decision == row.wrong for outcome in outcomes), len(outcomes))
         if row.kind is Kind.HEALTHY:
@@ -293,7 +302,7 @@ def _figure(kind: Kind, found: Estimate) -> str:
             return f"{1 - found.value:.1%} promoted".replace("%", " %")
         case Kind.BAD:
             return f"{found.value:.1%} promoted".replace("%", " %")
-        case Kind.HEALTHY | Kind.MIRRORED | Kind.CLIMB:
+        case Kind.HEALTHY | Kind.MIRRORED | Kind.PAIRS | Kind.CLIMB:
             return f"{found.value:.1%}".replace("%", " %")
 
 
@@ -309,6 +318,20 @@ def _part(outcomes: Sequence[Outcome], decision: str) -> float:
 def _share(outcomes: Sequence[Outcome], decision: str) -> str:
     found = share(sum(outcome.decision == decision for outcome in outcomes), len(outcomes))
     return f"{found.value * 100:.1f} % [{found.low * 100:.1f}, {found.high * 100:.1f}]"
+
+
+def _pairs(outcomes: Sequence[Outcome]) -> str:
+    """Return each end that there was, with the median number of pairs until it."""
+    ends = sorted({outcome.decision for outcome in outcomes if outcome.decision} | {"promote", "rollback"})
+    words = []
+    for end in ends:
+        took = [outcome.requests for outcome in outcomes if outcome.decision == end]
+        after = f" after {median(took):.0f} pairs" if took else ""
+        words.append(f"{_PAST[end]} {_share(outcomes, end)}{after}")
+    return "; ".join(words)
+
+
+_PAST = {"promote": "passed", "rollback": "stopped", MISNAMED: "stopped, another or no slice named"}
 
 
 def _bad(outcomes: Sequence[Outcome]) -> str:

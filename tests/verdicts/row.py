@@ -29,6 +29,8 @@ class Outcome:
 
 MINE = ("ours", "joined")
 """How the names of our rules begin."""
+MISNAMED = "misnamed"
+"""A rollback that blames something else than what is wrong."""
 Outcomes = Mapping[str, Outcome]
 """By rule."""
 
@@ -46,6 +48,8 @@ class Kind(StrEnum):
     """The candidate is at the margin or beyond it: a promotion is wrong."""
     MIRRORED = "mirrored"
     """Each column is a conclusion of its own."""
+    PAIRS = "pairs"
+    """Copies of requests, pair by pair: each rule ends in a pass or a stop, after so many pairs."""
     CLIMB = "climb"
     """Each column is a way to raise the weight, and ends in a promotion or a rollback."""
 
@@ -63,6 +67,7 @@ class Row:
         play: makes one run where giving the same traffic to all rules is not enough.
         twin: the healthy row of the table of false rollbacks with the same traffic, empty if there is none.
         wrong: the decision that is wrong, empty for none; where it is not said, the kind says it.
+        right: the decision that ours must come to in nine of ten runs, empty for none; only of the rule named ``ours``.
     """
 
     name: str
@@ -73,6 +78,7 @@ class Row:
     play: Callable[[Random], Outcomes] | None = None
     twin: str = ""
     wrong: str = ""
+    right: str = ""
 
     def __post_init__(self) -> None:
         if not self.wrong:

@@ -11,7 +11,18 @@ from tests.verdicts.tables import TABLES
 from tests.verdicts.traffic import POLL
 
 RUNS = 50
-POLLS = {"8.1": 60, "8.2": 30, "8.3": 15, "8.4": 8, "8.5": 10, "8.7": 6, "pods": 24, "late": 195, "robust": 40}
+POLLS = {
+    "8.1": 60,
+    "8.2": 30,
+    "8.3": 15,
+    "8.4": 8,
+    "8.5": 10,
+    "8.7": 6,
+    "pods": 24,
+    "late": 195,
+    "robust": 40,
+    "predictions": 60,
+}
 """After which a run ends where nothing is decided soon: there is no time for hours. Most false rollbacks come early."""
 SOON = 180.0
 """Seconds. A row in which half of all runs were decided by then goes on for three times as long."""
@@ -35,6 +46,9 @@ def test_rows_keep_what_they_promise(table: Table, row: Row):
             wrong = sum(outcome.decision == row.wrong for outcome in outcomes)
             bound = page.KNOWN.get(f"{table.key}/{row.name}", page.ALPHA)
             assert likely_at_most(wrong, RUNS, bound, CHANCE), f"{name}: {wrong} of {RUNS} times {row.wrong}"
+        if row.right and name == "ours":
+            missed = sum(outcome.decision != row.right for outcome in outcomes)
+            assert likely_at_most(missed, RUNS, 1 - page.RIGHT, CHANCE), f"{missed} of {RUNS} times no {row.right}"
         theirs = recorded.get(name)
         if theirs and row.kind in {Kind.BROKEN, Kind.CLIMB}:
             bad = mean([outcome.bad for outcome in outcomes])

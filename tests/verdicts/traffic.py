@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from modelrollout.domain.tally import Histogram, Measure, Rate, Tally
+from modelrollout.domain.tally import Crossed, Histogram, Measure, Rate, Scores, Tally
 from modelrollout.evidence.paired import Cells
 from tests.verdicts.sampling import clumps, poisson
 
@@ -262,4 +262,7 @@ def bad(tally: Tally) -> float:
             return tally.bad
         case Histogram():
             return tally.above(0.5)
+        case Scores() | Crossed():
+            # Copies: clients got stable's answers.
+            return 0.0
     raise TypeError(f"{tally} says nothing of bad requests")

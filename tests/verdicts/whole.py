@@ -60,8 +60,9 @@ class Both:
 
 @cache
 def replayed(table: Table) -> tuple[Row, ...]:
-    """Return the rows whose traffic a simulated cluster can replay: counts of bad requests at one weight."""
-    return tuple(row for row in table.rows if row.traffic is not None and _plain(tuple(row.traffic(row.random(0)))))
+    """Return the rows whose traffic a simulated cluster can replay: counts of bad requests at one weight, no predictions."""
+    drawn = ((row, row.traffic) for row in table.rows if row.traffic is not None and row.kind is not Kind.PAIRS)
+    return tuple(row for row, traffic in drawn if _plain(tuple(traffic(row.random(0)))))
 
 
 def _plain(ticks: tuple[Tick, ...]) -> bool:

@@ -1,21 +1,27 @@
-"""Outgoing HTTP: routers' status pages and one Prometheus, bounded in time and size, to configured addresses only."""
+"""Outgoing HTTP: routers' status pages, one Prometheus and model pods, bounded in time and size, to known addresses only."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from ssl import SSLContext, create_default_context
 from typing import Any, Self
 
 import aiohttp
 
+from modelrollout.domain.golden import Answer, Sent
 from modelrollout.errors import SourceError
+from modelrollout.schema import format_duration
 
 ROUTER_TIMEOUT = aiohttp.ClientTimeout(total=1)
 """Routers are asked up to ten times a second; one that needs longer than a second has acknowledged nothing."""
 ROUTER_BYTES = 4 * 1024 * 1024
+PREDICTIONS_PATH = "/predictions"
 PROMETHEUS_TIMEOUT = aiohttp.ClientTimeout(total=5)
 PROMETHEUS_BYTES = 4 * 1024 * 1024
+PROBE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,13 @@ class HttpClient:
 
     async def router_status(self, address: str, port: int, path: str) -> str:
         """GET a router pod's status page; see the protocol."""
-        host = f"[{address}]" if ":" in address else address
-        raw = await self._ask("a router's status page", f"http://{host}:{port}{path}", ROUTER_TIMEOUT, ROUTER_BYTES)
+        raw = await self._ask("a router's status page", _url(address, port, path), ROUTER_TIMEOUT, ROUTER_BYTES)
+        return raw.decode(errors="replace")
+
+    async def predictions(self, address: str, port: int) -> str:
+        """GET what the collector in a router's pod has counted; see the protocol."""
+        url = _url(address, port, PREDICTIONS_PATH)
+        raw = await self._ask("the collector in a router's pod", url, ROUTER_TIMEOUT, ROUTER_BYTES)
         return raw.decode(errors="replace")
 
     async def prometheus(self, query: str) -> Any:  # noqa: ANN401  # decoded JSON of any shape; parsed by the source
@@ -94,6 +105,31 @@ class HttpClient:
             return json.loads(raw)
         except ValueError as exc:
             raise SourceError("Asking Prometheus: the answer is no JSON. Check MODELROLLOUT_PROMETHEUS_URL.") from exc
+
+    async def probe(self, address: str, port: int, sent: Sent, limit: timedelta) -> Answer:
+        """Send one pinned request to a model pod; see the protocol."""
+        assert self._session is not None, "use the client as a context manager"
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            async with self._session.request(
+                sent.method,
+                _url(address, port, sent.path),
+                data=sent.body or None,
+                headers=sent.headers,
+                timeout=aiohttp.ClientTimeout(total=limit / timedelta(seconds=1)),
+                allow_redirects=False,
+            ) as response:
+                body = await _bounded(response.content, PROBE_BYTES)
+                status = response.status
+        except TimeoutError as exc:
+            raise SourceError(f"no answer within {format_duration(limit)}") from exc
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            # The words must be the same at every try, and an address or a port is not.
+            raise SourceError(f"no answer: {type(exc).__name__}") from exc
+        if body is None:
+            raise SourceError(f"its answer is larger than {PROBE_BYTES // 1024} KiB")
+        return Answer(status, body, loop.time() - begun)
 
     async def _ask(  # noqa: PLR0913  # one private call with two users
         self,
@@ -129,6 +165,11 @@ class HttpClient:
         if raw is None:
             raise SourceError(f"Asking {what}: the answer is larger than {size // 1024} KiB. Ask for less.")
         return raw
+
+
+def _url(address: str, port: int, path: str) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}:{port}{path}"
 
 
 async def _bounded(content: aiohttp.StreamReader, size: int) -> bytes | None:

@@ -6,7 +6,8 @@ spec says, and what the watches have seen, so that a wiped status hides no child
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from modelrollout.adapters.children import Child, Children, Key, Version, version_of
 from modelrollout.adapters.protocols import Kube, Object, Pods
@@ -22,6 +23,7 @@ from modelrollout.adapters.reading import (
 )
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, hashed_content, weighs
 from modelrollout.api.validate import parse_spec
+from modelrollout.domain.golden import Probes
 from modelrollout.domain.observation import Observation, RouterPodSeen
 from modelrollout.domain.reading import Reading
 from modelrollout.domain.revision import Revision
@@ -54,11 +56,15 @@ class Polled:
         routers: what each router pod said last, by the pod's uid.
         readings: newest reading of each metric.
         evidence: what evidence has been gathered, as text.
+        details: what reports show besides numbers, by attempt and metric.
+        probes: what the candidate's pods answered to golden examples.
     """
 
     routers: Mapping[str, RouterPodSeen]
     readings: Mapping[str, Reading]
     evidence: str = ""
+    details: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    probes: Probes | None = None
 
 
 class Observer:
@@ -121,6 +127,8 @@ class Observer:
             live_route=_live_route(spec, ours.get(carrier) if carrier else None),
             readings=polled.readings,
             evidence=polled.evidence,
+            details=polled.details,
+            probes=polled.probes,
             rejected=rejected,
         )
 

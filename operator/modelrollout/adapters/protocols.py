@@ -1,8 +1,10 @@
 """The ports through which the controller touches the world. Production and the simulated cluster each implement them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Protocol
 
+from modelrollout.domain.golden import Answer, Sent
 from modelrollout.domain.plan import Event
 
 Object = dict[str, Any]
@@ -79,10 +81,26 @@ class Http(Protocol):
         """
         ...
 
+    async def predictions(self, address: str, port: int) -> str:
+        """GET what the collector in a router's pod has counted, through the port of the status page.
+
+        Raises:
+            SourceError: no answer in time, too large, or not 200; nothing else depends on it.
+        """
+        ...
+
     async def prometheus(self, query: str) -> Any:  # noqa: ANN401  # decoded JSON of any shape; parsed by the source
         """Run one instant query against the configured Prometheus.
 
         Raises:
             SourceError: none is configured, no answer in time, too large, or not 200.
+        """
+        ...
+
+    async def probe(self, address: str, port: int, sent: Sent, limit: timedelta) -> Answer:
+        """Send one pinned request to a model pod; whatever it answers is an answer, a redirect included.
+
+        Raises:
+            SourceError: no answer in time, or too large; the message goes on after "example x: ".
         """
         ...

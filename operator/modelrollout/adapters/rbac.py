@@ -69,7 +69,11 @@ SERVED = (
         _child(
             "the routers' ConfigMap, evidence and reports",
             deleted="forget evidence when its rollout is over, and the oldest reports",
-        ),
+        )
+        | {
+            "get": "read the routers' ConfigMap, evidence and reports by name in each pass, "
+            "and the golden examples that a spec names"
+        },
     ),
     Right("PodDisruptionBudget", _child("the routers' PodDisruptionBudget", watched=False)),
     Right(

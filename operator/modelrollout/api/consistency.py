@@ -6,9 +6,10 @@ A field that the chosen router or strategy cannot honour is refused by name, nev
 from collections.abc import Iterator
 from dataclasses import replace
 
+from modelrollout.api.captures import capture_problems, prediction_problems
 from modelrollout.api.modeldeployment import SOURCES, Metric, ModelDeploymentSpec
 from modelrollout.domain.problem import Problem
-from modelrollout.domain.tally import Rate
+from modelrollout.domain.tally import Rate, Shares
 from modelrollout.names import candidate_service, router
 
 WHOLE = 100
@@ -26,6 +27,7 @@ def consistency_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Probl
     yield from _traffic(spec)
     yield from _sizes(spec)
     yield from _ramp(spec)
+    yield from capture_problems(spec)
     for index, metric in enumerate(spec.analysis.metrics if spec.analysis else ()):
         place = f"spec.analysis.metrics[{index}]"
         yield from _metric(spec, metric, place)
@@ -101,5 +103,10 @@ def _metric(spec: ModelDeploymentSpec, metric: Metric, place: str) -> Iterator[P
         )
         remedy = "Begin with a shadow, use canary, or hold it against a limit: threshold with evidence: sequential."
         yield Problem(f"{place}.{judge.name}", reason, remedy)
+    if source.forms(source_config) == {Shares} and not judge.compares(judge_config):
+        reason = "this metric is the shares of classes, which are no single number"
+        yield Problem(f"{place}.{judge.name}", reason, "Use compare.")
+    if not missing:
+        yield from prediction_problems(spec, metric, place)
     for problem in (*source.problems(source_config), *found):
         yield replace(problem, path=f"{place}.{problem.path}")

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from modelrollout.api.choice import chosen, compose, exactly_one
+from modelrollout.api.golden import NOT_OURS, Golden
+from modelrollout.api.predictions import Predictions
+from modelrollout.api.slices import FEW_PARTS, FEW_QUESTIONS, MOST_PARTS, Slice
 from modelrollout.api.template import TEMPLATE_SCHEMA
 from modelrollout.domain.capability import Capability
+from modelrollout.domain.capture import Protocol
 from modelrollout.domain.stage import Stage
 from modelrollout.judges._base import Judge
 from modelrollout.names import NAME_PATTERN
@@ -43,6 +47,7 @@ AtLeastASecond = Annotated[
 Chance = Annotated[float, Field(ge=0.0001, le=0.5)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 NoData = Literal["hold", "rollback", "ignore"]
+Automation = Literal["manual", "shadow", "assist", "partial", "full"]
 
 
 class Model(ApiModel):
@@ -56,8 +61,8 @@ class Model(ApiModel):
     """Where the model's files are."""
     digest: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     """Checksum of the model's files, such as sha256:…. A file that changes under the same URI is another model."""
-    protocol: Literal["openInference", "kserveV1", "openAI", "http"] | None = None
-    """What the model server speaks."""
+    protocol: Protocol | None = None
+    """What the model server speaks. Absent: http, in which nobody knows where a prediction is."""
 
 
 class Service(ApiModel):
@@ -97,7 +102,7 @@ class StrategyChoice(ApiModel):
 class Metric(ApiModel):
     """One number to watch: exactly one source, which says where it comes from, and exactly one judge."""
 
-    name: Annotated[str, Field(max_length=63, pattern=r"^[a-zA-Z0-9]([-_a-zA-Z0-9]*[a-zA-Z0-9])?$")]
+    name: Annotated[str, Field(max_length=63, pattern=r"^[a-zA-Z0-9]([-_a-zA-Z0-9]*[a-zA-Z0-9])?$"), NOT_OURS]
     """Name of the metric, unique in the list."""
 
     def source(self) -> tuple[Source[Any], Any]:
@@ -144,6 +149,24 @@ def _no_copies() -> Iterator[Rule]:
             f"needs copies of requests, and traffic.{router} makes none. Use traffic.envoy, or leave the shadow out.",
             path,
         )
+
+
+def _copies_for_shadow() -> Rule:
+    """Return the rule that a candidate that never answers gets copies at least."""
+    paths = [
+        f"strategy.{name}" + (f".{plugin.mirrors}" if plugin.mirrors else "")
+        for name, plugin in STRATEGIES.items()
+        if plugin.mirrors is not None
+    ]
+    asked = [[path.rsplit(".", end)[0] for end in reversed(range(path.count(".")))] for path in paths]
+    have = " || ".join("(" + " && ".join(f"has(self.{part})" for part in parts) + ")" for parts in asked)
+    return Rule(
+        lambda spec: spec.automation != "shadow" or any(stage.mirror for stage in spec.stages()),
+        f"!has(self.automation) || self.automation != 'shadow' || {have}",
+        "gives the candidate copies of requests and nothing else, and this strategy copies none. Add shadow: {hold: 10m} to it, "
+        "or use manual.",
+        "automation",
+    )
 
 
 def _no_limit_of_pods() -> Iterator[Rule]:
@@ -198,6 +221,22 @@ class Analysis(ApiModel):
         ),
     ]
     """The metrics. A step ends when all of them pass; one that fails takes the candidate back to 0."""
+    predictions: Predictions | None = None
+    """How predictions are captured for the metrics that compare them."""
+    golden: Golden | None = None
+    """Pinned requests with known answers, which the candidate must answer before it gets any traffic."""
+    slices: Annotated[
+        tuple[Slice, ...],
+        Field(
+            max_length=MOST_PARTS,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+        FEW_PARTS,
+    ] = ()
+    """Parts of the traffic, each of which is judged by itself in every metric of predictions: no other source knows what a
+    request was. All metrics × (1 + parts) are at most 64."""
+
+    rules = (FEW_QUESTIONS,)
 
 
 class ModelDeploymentSpec(ApiModel):
@@ -219,9 +258,11 @@ class ModelDeploymentSpec(ApiModel):
     """The way from version N to N+1."""
     analysis: Analysis | None = None
     """What is measured during a rollout. Absent: only pods that are not Ready stop it."""
-    automation: Literal["manual", "assist", "full"] = "full"
-    """How far it goes forward alone. manual: a person moves every step. assist: the operator recommends, a person
-    approves. full: by itself. A failed metric takes the candidate back to 0 (manual: it holds and alarms)."""
+    automation: Automation = "full"
+    """How far it goes forward alone. manual: a person moves every step. shadow: copies only, the candidate answers nobody.
+    assist: the operator recommends, a person approves. partial: what passes clearly goes on, what is undecided asks a person.
+    full: by itself. A failed metric takes the candidate back to 0 (manual: it holds and alarms). It may be changed at any
+    time; shadow takes the answers away from a candidate that has some."""
     progress_deadline: AtLeastASecond = timedelta(minutes=10)
     """How long the rollout may wait for pods and for routers before it is aborted. Holds and pauses do not count."""
     paused: bool = False
@@ -233,7 +274,7 @@ class ModelDeploymentSpec(ApiModel):
     deletion_policy: Literal["delete", "orphan"] = "delete"
     """What happens to pods, router and Services when the ModelDeployment is deleted. orphan: they go on working."""
 
-    rules = (*_no_copies(), *_no_limit_of_pods())
+    rules = (*_no_copies(), _copies_for_shadow(), *_no_limit_of_pods())
 
     def stages(self) -> tuple[Stage, ...]:
         """Return the stations of a rollout."""

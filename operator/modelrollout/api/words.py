@@ -12,17 +12,11 @@ NOT_YET = {
     "gatewayAPI": "Use envoy, the built-in router, or direct.",
     "istio": "Use envoy, the built-in router, or direct.",
     "stickyUsers": "Every request is split by itself; leave it out.",
-    "agreement": "Use threshold with a fixed limit.",
     "drift": "Use threshold with a fixed limit.",
-    "predictions": "Use router or prometheus.",
-    "slices": "Give each slice a prometheus query of its own.",
-    "golden": "Test examples before you apply, or in the model server's readiness probe.",
 }
 """Fields that people know from elsewhere, or from our plans, and that this version does not have."""
 
 NO_SUCH_VALUE = {
-    ("automation", "shadow"): "Use manual or assist, and promote nothing.",
-    ("automation", "partial"): "Use assist: a person approves each step.",
     ("protocol", "grpc"): "Serve the model over HTTP.",
     ("protocol", "gRPC"): "Serve the model over HTTP.",
     ("protocol", "tls"): "Let the model server answer plain HTTP inside the cluster.",
@@ -128,6 +122,12 @@ def _out_of_range(field: str, given: Any, kind: str, limits: Mapping[str, Any]) 
 
 
 def _pattern_remedy(field: str) -> str:
+    if field in ("path", "redact"):
+        return "Write names joined by dots, each with the index of an item in brackets or [*] for all, such as outputs[0].data."
+    if field == "header":
+        return "Write it in lower case: letters, digits and '-'."
+    if field == "configMap":
+        return "Use lower-case letters, digits, '-' and '.', beginning and ending with a letter or a digit."
     if field == "name":
         return "Use letters, digits and '-', beginning with a letter and ending with a letter or a digit."
     return "See the reference."

@@ -54,13 +54,19 @@ def history_command(where: Where, name: str, as_json: bool) -> None:  # noqa: FB
 @click.argument("name")
 @click.option("--revision", metavar="REVISION", help="The revision that was rolled out, or the beginning of its name.")
 @click.option("--attempt", metavar="N", type=click.IntRange(min=1), help="Which attempt at it.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(allow_dash=True),
+    help="Write it as one page for a browser, with pictures; - is standard output.",
+)
 @in_cluster
 @output
-def report_command(where: Where, name: str, revision: str | None, attempt: int | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
+def report_command(where: Where, name: str, **wanted: Any) -> None:  # noqa: ANN401  # click passes options by name
     """Show the report of the last finished rollout: what was compared, what was found, and who let it go on."""
-    from modelrollout.cli.report import show_report  # noqa: PLC0415  # see the module's docstring
+    from modelrollout.cli.report import Wanted, show_report  # noqa: PLC0415  # see the module's docstring
 
-    sys.exit(show_report(where, name, revision, attempt, as_json=as_json))
+    sys.exit(show_report(where, name, Wanted(**wanted)))
 
 
 @cli.command("promote")
@@ -168,13 +174,22 @@ def explain_command(file: str, rps: float | None, as_json: bool) -> None:  # noq
     metavar="WORDS",
     default="errors=0.5%",
     show_default=True,
-    help="What the version in FILE does, such as errors=0.5%,latency=50ms.",
+    help="What the version in FILE does, such as errors=0.5%,latency=50ms,noise=3% (of its predictions are chance).",
 )
 @click.option(
     "--candidate",
     metavar="WORDS",
     default="",
-    help="What the new version does otherwise: errors=5%,slow=+30%. As stable when absent.",
+    help="What the new version does otherwise: errors=5%,slow=+30%,empty=1%,always=negative,differs=1% (of its predictions), "
+    "differs@dark=50% (in a slice). As stable when absent.",
+)
+@click.option("--slices", metavar="WORDS", default="", help="Which share of the requests is in which slice: dark=10%.")
+@click.option(
+    "--positives",
+    metavar="SHARE",
+    default="50%",
+    show_default=True,
+    help="Of how many requests the right label is positive; of the others it is negative.",
 )
 @click.option(
     "--until",

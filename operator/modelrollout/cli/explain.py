@@ -6,11 +6,13 @@ Sizes, stages and which metric is judged where come from the operator's own code
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import click
 
-from modelrollout.api.modeldeployment import Metric
+from modelrollout.api.golden import Golden
+from modelrollout.api.modeldeployment import Metric, ModelDeploymentSpec
 from modelrollout.api.validate import parse_object
 from modelrollout.cli.documents import read_documents
 from modelrollout.cli.options import say
@@ -20,7 +22,7 @@ from modelrollout.domain.observation import Limits, Observation
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.status import Rollout
 from modelrollout.engine.context import Context, contextualize
-from modelrollout.engine.proof import about, is_final
+from modelrollout.engine.proof import about, due
 from modelrollout.engine.ramp import ends_when, first_rung_risk
 from modelrollout.engine.sizing import needed
 from modelrollout.engine.wants import judged
@@ -86,11 +88,13 @@ class Forecast(ApiModel):
     metric: str
     """Its name."""
     rate: float
-    """Share of bad requests, of both versions alike."""
+    """Share of bad requests, of both versions alike; of predictions the share in which they differ."""
     requests: int | None
-    """Requests of the candidate in the last step until a pass is to be expected; None: none would do."""
+    """Requests of the candidate, or pairs of predictions, until a pass is to be expected; None: none would do."""
     wait: Duration | None
     """How long that takes; None: unknown, or longer than a year."""
+    copies: bool = False
+    """It rests on copied requests."""
 
 
 class Explanation(ApiModel):
@@ -206,8 +210,7 @@ def _plans(context: Context) -> Iterator[StagePlan]:
         names = tuple(metric.name for metric in metrics if watched and judged(here, metric))
         rung = ends_when(spec.stages(), index)
         must_pass = bool(names) and stage.kind is not StageKind.PAUSE and not rung
-        alone = spec.automation == "full" or stage.kind in (StageKind.FULL, StageKind.BAKE)
-        approval = stage.kind is not StageKind.FULL and (stage.approval or not alone)
+        approval = stage.kind is not StageKind.FULL and (stage.approval or _asks(spec, stage, names))
         yield StagePlan(
             number=index + 1,
             label=stage.label,
@@ -221,6 +224,13 @@ def _plans(context: Context) -> Iterator[StagePlan]:
             approval=approval,
             ends=_ends(stage, names if must_pass else (), _unproven(here, stage), rung, approval=approval),
         )
+
+
+def _asks(spec: ModelDeploymentSpec, stage: Stage, judged_here: tuple[str, ...]) -> bool:
+    """Return whether the rung of the automation ladder asks a person at the end of a stage, whatever is measured."""
+    if stage.kind is StageKind.BAKE or spec.automation in ("full", "shadow"):
+        return False
+    return spec.automation != "partial" or not judged_here
 
 
 def _at(context: Context, index: int) -> Context:
@@ -241,9 +251,8 @@ def _at(context: Context, index: int) -> Context:
 def _unproven(context: Context, stage: Stage) -> frozenset[str]:
     """Return the metrics that need prove nothing here: it is enough that the candidate is not shown to be worse."""
     metrics = context.spec.analysis.metrics if context.spec.analysis is not None else ()
-    if is_final(context, stage):
-        return frozenset()
-    return frozenset(metric.name for metric in metrics if metric.judge()[0].weighs(metric.judge()[1]))
+    weighed = frozenset(metric.name for metric in metrics if metric.judge()[0].weighs(metric.judge()[1]))
+    return weighed - due(context, stage)
 
 
 def _ends(stage: Stage, must_pass: tuple[str, ...], unproven: frozenset[str], rung: str, *, approval: bool) -> str:
@@ -282,21 +291,36 @@ def _metric(metric: Metric, stages: tuple[StagePlan, ...]) -> MetricPlan:
 
 
 def _forecasts(context: Context, rps: float | None) -> Iterator[Forecast]:
-    """Yield what a pass takes in the last step before 100 %, for services that fail rarely and often."""
+    """Yield what a pass takes, for services that fail, or models that differ, rarely and often."""
     analysis = context.spec.analysis
-    last = next((stage for stage in reversed(context.spec.stages()) if 0 < stage.weight < 100), None)
-    if analysis is None or last is None:
+    if analysis is None:
         return
     for metric in analysis.metrics:
         (source, source_config), (judge, judge_config) = metric.source(), metric.judge()
         if not isinstance(judge, Weigher) or not judge.weighs(judge_config):
             continue
-        for form in source.forms(source_config):
-            for rate in RATES:
-                requests = judge.needed(judge_config, form, rate, last.weight / 100, analysis.beta)
-                seconds = requests / (rps * last.weight / 100) if requests is not None and rps else None
-                wait = timedelta(seconds=round(seconds)) if seconds is not None and seconds < LONGEST_WAIT else None
-                yield Forecast(metric=metric.name, rate=rate, requests=requests, wait=wait)
+        copies = source.needs_copies(source_config)
+        share = _share(context.spec, copies=copies)
+        if share is None:
+            continue
+        for form, rate in product(source.forms(source_config), RATES):
+            requests = judge.needed(judge_config, form, rate, share, analysis.beta)
+            seconds = requests / (rps * share) if requests is not None and rps else None
+            wait = timedelta(seconds=round(seconds)) if seconds is not None and seconds < LONGEST_WAIT else None
+            yield Forecast(metric=metric.name, rate=rate, requests=requests, wait=wait, copies=copies)
+
+
+def _share(spec: ModelDeploymentSpec, *, copies: bool) -> float | None:
+    """Return the fraction of clients' requests that a metric rests on where it must pass, None where that is nowhere.
+
+    For most it is the last step before 100 %. What needs copies looks at those that are captured.
+    """
+    stages, analysis = spec.stages(), spec.analysis
+    if not copies:
+        return next((stage.weight / 100 for stage in reversed(stages) if 0 < stage.weight < 100), None)
+    captured = analysis.predictions.percent if analysis is not None and analysis.predictions is not None else 100
+    mirror = max((stage.mirror for stage in stages), default=0)
+    return mirror * captured / 10_000 if mirror else None
 
 
 def _settings(config: ApiModel) -> str:
@@ -327,6 +351,9 @@ def _notes(context: Context) -> Iterator[str]:
         yield "A metric that fails holds the rollout and alarms; to abort is up to a person (automation: manual)."
     else:
         yield "A metric that fails sends all traffic home to stable at once, and so does `kubectl modelrollout abort`."
+    yield from _rung(spec)
+    if analysis is not None and analysis.golden is not None:
+        yield _golden(analysis.golden)
     limit = format_duration(spec.progress_deadline)
     yield f"Pods or routers that are not ready within {limit} abort it (progressDeadline); holds and pauses do not count."
     if analysis is not None:
@@ -345,6 +372,30 @@ def _notes(context: Context) -> Iterator[str]:
         yield "There is no bake: stable is taken away right after the switch to 100 %. To go back is then a new rollout."
     else:
         yield "Until the bake passes stable stands whole, and every abort goes home to it. Then the roles change."
+
+
+def _rung(spec: ModelDeploymentSpec) -> Iterator[str]:
+    """Yield what a rung of the automation ladder adds that the table of stages does not say."""
+    if spec.automation == "shadow":
+        last = next(stage.label for stage in reversed(spec.stages()) if not stage.weight)
+        yield (
+            f"It stops at the end of {last}: automation: shadow gives the candidate copies of requests and no answers, also when "
+            "a person promotes. Raise it to assist, partial or full to go on."
+        )
+    elif spec.automation == "partial":
+        yield (
+            "What passes clearly goes on and what fails goes home. What is undecided at the deadline, and a stage in which no "
+            "metric passes, waits for a person (automation: partial); onInconclusive: promote is left to that person."
+        )
+
+
+def _golden(golden: Golden) -> str:
+    more = f"more than {golden.failures} wrong answers count" if golden.failures else "a wrong answer counts"
+    warm = f", and each pod is warmed by at most {golden.warm_up.requests} of these requests" if golden.warm_up else ""
+    return (
+        f"The golden examples in the ConfigMap {golden.config_map} are sent to the candidate's pods before it gets any traffic, "
+        f"and again in each stage; {more} as a metric that fails{warm}. They never hold up a first install."
+    )
 
 
 def _deadline(deadline: timedelta | None, then: str) -> str:
@@ -415,10 +466,12 @@ def text(plan: Explanation) -> str:
 
 def _forecast_lines(plan: Explanation) -> Iterator[str]:
     when = f" at {plan.rps:g} requests/s" if plan.rps else "; with --rps also how long that takes"
-    yield f"What a proof takes in the last step, if both versions are equally good{when}:"
+    copies = " (of predictions: of the copies)" if any(forecast.copies for forecast in plan.forecasts) else ""
+    yield f"What a proof takes in the last step{copies}, if both versions are equally good{when}:"
+    word = "BAD OR DIFFERENT" if copies else "BAD"
     names = dict.fromkeys(forecast.metric for forecast in plan.forecasts)
     rows = [(name, *(_takes(forecast) for forecast in plan.forecasts if forecast.metric == name)) for name in names]
-    yield from table(("NAME", *(f"{rate:.1%} BAD" for rate in RATES)), rows)
+    yield from table(("NAME", *(f"{rate:.1%} {word}" for rate in RATES)), rows)
 
 
 def _takes(forecast: Forecast) -> str:

@@ -14,7 +14,7 @@ from modelrollout.domain.status import RolloutState
 from modelrollout.domain.verdict import Gate, Verdict
 
 _PHASES = {"Ready": "green", "Stalled": "red", "Aborted": "red", "Aborting": "red"}
-_PEOPLE = {"Paused": "yellow", "WaitingForApproval": "yellow"}
+_PEOPLE = {"Paused": "yellow", "WaitingForApproval": "yellow", "Pinned": "yellow"}
 _VERDICTS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNDECIDED: "yellow"}
 
 _WRONG = {

@@ -4,9 +4,13 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import click
+
 from modelrollout.cli.access import Access, Object, access
+from modelrollout.cli.html import page
 from modelrollout.cli.options import Where, say
 from modelrollout.cli.view import RUNNING, status_of
 from modelrollout.domain.status import Status
@@ -47,19 +51,32 @@ class Report:
         return f"{self.revision}/{self.attempt}"
 
 
-def show_report(where: Where, name: str, revision: str | None, attempt: int | None, *, as_json: bool) -> int:
-    """Print a report; return the exit code.
+@dataclass(frozen=True)
+class Wanted:
+    """Which report, and in which form.
 
-    Args:
-        where: the cluster.
-        name: of the ModelDeployment.
+    Attributes:
         revision: the candidate, or the beginning of its name; None: any.
         attempt: at it; None: any. Of several that fit the last one is shown.
-        as_json: the facts instead of the page.
+        html: write it as a page for a browser into this file; ``-``: to standard output; None: do not.
+        as_json: the facts instead of the page for a terminal.
+    """
+
+    revision: str | None
+    attempt: int | None
+    html: str | None = None
+    as_json: bool = False
+
+
+def show_report(where: Where, name: str, wanted: Wanted) -> int:
+    """Print or write a report; return the exit code.
 
     Raises:
         NoReportError: none fits.
+        RolloutError: the file cannot be written, or the report is not one that can be drawn.
     """
+    if wanted.as_json and wanted.html == "-":
+        raise click.BadParameter("standard output cannot be both a page and JSON. Name a file.", param_hint="--html")
 
     async def run() -> tuple[Object, Sequence[Object]]:
         async with access(where) as cluster:
@@ -67,12 +84,34 @@ def show_report(where: Where, name: str, revision: str | None, attempt: int | No
 
     raw, maps = asyncio.run(run())
     status = status_of(raw)
-    found = choose(name, status, read_reports(maps), revision, attempt)
-    say(json.dumps(found.values, indent=2, ensure_ascii=False) if as_json else found.page.rstrip("\n"))
-    note = doubt(status, found, newest=revision is None and attempt is None)
+    found = choose(name, status, read_reports(maps), wanted.revision, wanted.attempt)
+    _show(found, wanted)
+    note = doubt(status, found, newest=wanted.revision is None and wanted.attempt is None)
     if note:
         say(note, err=True)
     return 0
+
+
+def _show(found: Report, wanted: Wanted) -> None:
+    if wanted.html is not None:
+        drawn = page(found.values)
+        if wanted.html == "-":
+            say(drawn.rstrip("\n"))
+        else:
+            _write(wanted.html, drawn)
+    if wanted.as_json:
+        say(json.dumps(found.values, indent=2, ensure_ascii=False))
+    elif wanted.html is None:
+        say(found.page.rstrip("\n"))
+    elif wanted.html != "-":
+        say(f"The report of {found.title} is in {wanted.html}.")
+
+
+def _write(file: str, text: str) -> None:
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise RolloutError(f"{file} cannot be written: {exc}") from exc
 
 
 async def _read(cluster: Access, name: str) -> tuple[Object, Sequence[Object]]:

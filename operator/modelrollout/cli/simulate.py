@@ -19,12 +19,14 @@ from typing import Any
 
 import click
 
+from modelrollout.api.slices import parts_of
 from modelrollout.api.validate import parse_object
 from modelrollout.cli.documents import read_documents
 from modelrollout.cli.options import say
 from modelrollout.cli.outcome import Result, report, result, text
 from modelrollout.cli.plot import plot
-from modelrollout.cli.versions import candidate_of, stable_of, words_of
+from modelrollout.cli.versions import callings, candidate_of, mix_of, stable_of, words_of
+from modelrollout.domain.capture import Part
 from modelrollout.errors import RolloutError
 from modelrollout.schema import parse_duration
 from modelrollout.simulation.recording import Entry, read_recording
@@ -39,6 +41,8 @@ class Question:
     rps: float
     stable: str
     candidate: str
+    slices: str
+    positives: str
     until: str
     traffic: str
     late: str | None
@@ -73,7 +77,8 @@ def simulate(file: str, question: Question, *, as_json: bool) -> int:
     else:
         results = list(_runs(setting, question))
     versions = (words_of(setting.stable), _late(words_of(setting.candidate), question.late))
-    answer = report(str(document["metadata"]["name"]), _traffic(question), versions, results, _notes(document))
+    notes = _notes(document, setting)
+    answer = report(str(document["metadata"]["name"]), _traffic(question), versions, results, notes)
     say(json.dumps(answer.dump(), indent=2, ensure_ascii=False) if as_json else text(answer))
     return 0
 
@@ -85,7 +90,7 @@ def _bounds(document: Mapping[str, Any]) -> tuple[float, float]:
     return (-math.log(analysis.alpha), -math.log(analysis.beta)) if analysis is not None else (0.0, 0.0)
 
 
-def _notes(document: Mapping[str, Any]) -> Iterator[str]:
+def _notes(document: Mapping[str, Any], setting: Setting) -> Iterator[str]:
     """Yield what the simulation cannot know."""
     spec, _ = parse_object(document)
     assert spec is not None
@@ -93,6 +98,10 @@ def _notes(document: Mapping[str, Any]) -> Iterator[str]:
     asked = [metric.name for metric in metrics if metric.source()[0].name == "prometheus"]
     if asked:
         yield f"There is no Prometheus here: {', '.join(asked)} finds no series, as before the first scrape."
+    if spec.analysis is not None and spec.analysis.golden is not None:
+        yield "The golden examples are in the cluster and not in this file: the simulated models answer them rightly."
+    if _parts(document) and not setting.mix.parts:
+        yield "No request is in any part of the traffic. Say with --slices how many are, such as --slices dark=10%."
     if not spec.router()[0].status_port:
         yield f"Nobody counts requests with traffic.{spec.router()[0].name}, so none are shown."
 
@@ -106,17 +115,23 @@ def _document(file: str) -> dict[str, Any]:
 
 
 def _setting(document: Mapping[str, Any], question: Question) -> Setting:
-    stable = stable_of(question.stable)
+    stable, parts = stable_of(question.stable), callings(_parts(document))
     return Setting(
         document=document,
         rate=question.rps,
         stable=stable,
-        candidate=candidate_of(question.candidate, stable),
+        candidate=candidate_of(question.candidate, stable, parts),
+        mix=mix_of(question.slices, question.positives, parts),
         until=None if question.until == "decided" else _duration(question.until, "--until"),
         weather=Weather(question.traffic),
         late=_duration(question.late, "--late").total_seconds() if question.late else 0.0,
         recording=_recording(question.replay) if question.replay else (),
     )
+
+
+def _parts(document: Mapping[str, Any]) -> tuple[Part, ...]:
+    spec, _ = parse_object(document)
+    return parts_of(spec.analysis.slices) if spec is not None and spec.analysis is not None else ()
 
 
 def _duration(words: str, option: str) -> timedelta:

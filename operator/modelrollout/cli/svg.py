@@ -110,17 +110,17 @@ def _x(picture: Picture, x: float) -> float:
 
 def _panel(picture: Picture, panel: Panel, y: float) -> Iterator[str]:
     values = [value for line in panel.lines for _, value in line.points] + [level.value for level in panel.levels]
-    ticks = _ticks(min([panel.bottom, *values]), max([panel.top, *values]))
-    low, high = ticks[0], ticks[-1]
+    marks = ticks(min([panel.bottom, *values]), max([panel.top, *values]))
+    low, high = marks[0], marks[-1]
 
     def down(value: float) -> float:
         return y + HEIGHT - (value - low) / (high - low) * HEIGHT
 
     yield _text(LEFT, y - 6, panel.title)
-    for tick in ticks:
+    for tick in marks:
         yield _stroke(LEFT, down(tick), WIDTH - RIGHT, down(tick), PALE)
         yield _text(LEFT - 6, down(tick) + 4, f"{tick:g}", anchor="end")
-    for tick in _ticks(0, picture.end):
+    for tick in ticks(0, picture.end):
         if tick <= picture.end:
             yield _stroke(_x(picture, tick), y + HEIGHT, _x(picture, tick), y + HEIGHT + 4, INK)
             words = f"{tick:g} {picture.unit}" if tick == 0 else f"{tick:g}"
@@ -163,7 +163,7 @@ def _text(x: float, y: float, words: str, *, anchor: str = "start", colour: str 
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{sized}>{escape(words)}</text>'
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks(low: float, high: float) -> list[float]:
     """Return about five round numbers that reach from one number to another."""
     high = high if high > low else low + 1
     step = 10.0**-12

@@ -107,7 +107,7 @@ class RolloutView(ApiModel):
     mirrored: int | None = None
     """Requests copied in this station."""
     recommendation: str | None = None
-    """What the operator would do, with automation assist."""
+    """What the operator would do, with automation assist, and with partial where it asks."""
     forecast: str | None = None
     """Why the evidence will not be enough by the deadline, and the ways out."""
     cause: Cause | None = None

@@ -1,7 +1,8 @@
 """Slow readings, taken beside the loop: what the routers say, and what the metric sources measure.
 
-A pass only ever reads what is here, with its age. So a router that does not answer, or a Prometheus that hangs, delays
-nothing, least of all an abort. What is polled follows from spec and status at each pass; an idle object is not polled.
+A pass only ever reads what is here, with its age. So a router that does not answer, a collector beside it or a Prometheus that
+hangs delays nothing, least of all an abort. What is polled follows from spec and status at each pass; an idle object is not
+polled.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from modelrollout.engine.books import Book, dump, load, restless, weigh
 from modelrollout.engine.catastrophe import Guard, look, speaks
 from modelrollout.engine.wants import AnalysisWants, MetricWants, RouterWants, Wants
 from modelrollout.errors import SourceError
+from modelrollout.routers._base import Router
 from modelrollout.sources._base import Fetch, Origin
 
 logger = logging.getLogger(__name__)
@@ -38,9 +40,13 @@ CHECKPOINT = timedelta(minutes=1)
 SHOWN = timedelta(seconds=30)
 """How often a pass is told of a window that only grows, unless told otherwise."""
 AT_ONCE = 32
-"""Requests to routers that run at the same time."""
+"""Requests to routers that run at the same time, and as many to their collectors."""
 QUERIES_AT_ONCE = 8
 """Queries to Prometheus that run at the same time."""
+
+
+Details = dict[str, dict[str, Mapping[str, Any]]]
+"""What a report shows besides numbers, by attempt and metric. Kept nowhere else: a new leader knows what it has seen itself."""
 
 
 @dataclass
@@ -59,6 +65,7 @@ class _Watch:
     evidence: str = ""
     evidence_at: datetime | None = None
     readings: dict[str, Reading] = field(default_factory=dict)
+    details: Details = field(default_factory=dict)
     told: dict[str, datetime] = field(default_factory=dict)
     epoch: str = ""
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -99,6 +106,7 @@ class Poller:
         self._background = background
         self._shown = shown
         self._routers_at_once = asyncio.Semaphore(AT_ONCE)
+        self._collectors_at_once = asyncio.Semaphore(AT_ONCE)
         self._queries_at_once = asyncio.Semaphore(QUERIES_AT_ONCE)
         self._watches: dict[Key, _Watch] = {}
 
@@ -111,7 +119,8 @@ class Poller:
         readings = watch.readings
         if analysis is not None:
             readings = {name: age(reading, self._clock(), analysis.interval) for name, reading in readings.items()}
-        return Polled(dict(watch.routers), dict(readings), self._checkpoint(watch))
+        details = {attempt: dict(known) for attempt, known in watch.details.items()}
+        return Polled(dict(watch.routers), dict(readings), self._checkpoint(watch), details)
 
     def _checkpoint(self, watch: _Watch) -> str:
         """Return the evidence as text, made anew at most once a minute: it is stored as often as it changes."""
@@ -161,6 +170,8 @@ class Poller:
         analysis = watch.wants.analysis
         if analysis is None or watch.attempt == analysis.comparison.attempt:
             return
+        # The report of the attempt before may still have to be written.
+        watch.details = {attempt: known for attempt, known in watch.details.items() if attempt == watch.attempt}
         watch.attempt = analysis.comparison.attempt
         watch.books = load(analysis.comparison.checkpoint, analysis)
         watch.watched.clear()
@@ -199,12 +210,15 @@ class Poller:
         wants = watch.wants.analysis if watch else None
         if watch is None or wants is None:
             return
-        pages = _Once(lambda: self._pages(key, wants))
+        pages = {
+            Origin.ROUTERS: _Once(lambda: self._pages(key, partial(self._status_page, wants.router))),
+            Origin.COLLECTORS: _Once(lambda: self._pages(key, partial(self._collected, wants.router))),
+        }
         metrics = [metric for metric in wants.metrics if _fetch(wants, metric).origin in origins]
         await asyncio.gather(*(self._measure(key, watch, wants, metric, pages) for metric in metrics))
 
     async def _measure(
-        self, key: Key, watch: _Watch, wants: AnalysisWants, metric: MetricWants, pages: "_Once"
+        self, key: Key, watch: _Watch, wants: AnalysisWants, metric: MetricWants, pages: "_Pages"
     ) -> None:
         sample = await self._sample(wants, metric, pages)
         # The stage may have changed while the source was slow: the answer then belongs to a question nobody asks any more.
@@ -222,10 +236,13 @@ class Poller:
         else:
             watch.windows[metric.name], reading = fold(watch.windows.get(metric.name), wants, metric, sample)
             news = before is None or reading.closed or reading.state is not before.state
+        news = news or any(one.at == sample.at for one in reading.slices)
         guard = look(watch.watched.get(metric.name), wants, metric, sample)
         watch.watched[metric.name] = guard
         reading = replace(reading, guard=speaks(guard, wants))
         watch.readings[metric.name] = reading
+        if reading.details:
+            watch.details.setdefault(wants.comparison.attempt, {})[metric.name] = reading.details
         # A window that grows decides nothing, but people want to see how far it is.
         told = watch.told.get(metric.name)
         if news or reading.guard >= GUARDED or told is None or reading.at - told >= self._shown:
@@ -233,12 +250,12 @@ class Poller:
             return True
         return False
 
-    async def _sample(self, wants: AnalysisWants, metric: MetricWants, pages: "_Once") -> Sample:
+    async def _sample(self, wants: AnalysisWants, metric: MetricWants, pages: "_Pages") -> Sample:
         fetch = _fetch(wants, metric)
         try:
             match fetch.origin:
-                case Origin.ROUTERS:
-                    answers: Mapping[str, Any] = await pages.get()
+                case Origin.ROUTERS | Origin.COLLECTORS:
+                    answers: Mapping[str, Any] = await pages[fetch.origin].get()
                 case Origin.PROMETHEUS:
                     async with self._queries_at_once:
                         answers = {"": await self._http.prometheus(fetch.query)}
@@ -249,13 +266,13 @@ class Poller:
         self._tell(fetch.origin, "ok")
         return sample
 
-    async def _pages(self, key: Key, wants: AnalysisWants) -> dict[str, str]:
-        router = wants.router
+    async def _pages(self, key: Key, ask: Callable[[str], Awaitable[str]]) -> dict[str, str]:
+        """Ask every router pod for a page; those that do not answer are absent."""
         pods = [pod for pod in self._router_pods(key) if pod.address]
         if not pods:
             raise SourceError("Asking the routers: none runs.")
         texts = await asyncio.gather(
-            *(self._page(pod.address or "", router.status_port, router.status_path) for pod in pods),
+            *(ask(pod.address or "") for pod in pods),
             return_exceptions=True,
         )
         pages = {}
@@ -272,18 +289,20 @@ class Poller:
             raise errors[0]
         return pages
 
-    async def _page(self, address: str, port: int, path: str) -> str:
+    async def _status_page(self, router: Router[Any], address: str) -> str:
         async with self._routers_at_once:
-            return await self._http.router_status(address, port, path)
+            return await self._http.router_status(address, router.status_port, router.status_path)
+
+    async def _collected(self, router: Router[Any], address: str) -> str:
+        async with self._collectors_at_once:
+            return await self._http.predictions(address, router.status_port)
 
     async def _ask(self, pod: PodSeen, wants: RouterWants) -> RouterPodSeen:
         at = self._clock()
         if pod.address is None:
             return RouterPodSeen(pod, at=at, error="has no address yet")
         try:
-            report = wants.router.parse(
-                await self._page(pod.address, wants.router.status_port, wants.router.status_path)
-            )
+            report = wants.router.parse(await self._status_page(wants.router, pod.address))
         except SourceError as exc:
             self._tell("acknowledgement", "error")
             return RouterPodSeen(pod, at=at, error=str(exc))
@@ -298,7 +317,8 @@ class Poller:
     def _follow(self, key: Key, watch: _Watch) -> None:
         """Start and stop the background tasks so that they fit what is wanted.
 
-        Each origin of numbers has a task of its own, because the routers' numbers must not wait for a slow Prometheus.
+        Each origin of numbers has a task of its own, because the routers' numbers must not wait for a slow Prometheus, nor for
+        a collector.
         """
         analysis = watch.wants.analysis
         wanted = {_fetch(analysis, metric).origin for metric in analysis.metrics} if analysis else set()
@@ -365,6 +385,10 @@ class _Once:
         if self._task is None:
             self._task = asyncio.ensure_future(self._fetch())
         return await self._task
+
+
+_Pages = Mapping[Origin, _Once]
+"""The pages that all metrics of a poll share, by where they come from."""
 
 
 def _signature(routers: Mapping[str, RouterPodSeen], leaving: frozenset[str] | None) -> object:

@@ -14,6 +14,7 @@ from modelrollout.adapters.observe import Observer
 from modelrollout.adapters.protocols import Kube
 from modelrollout.controller.calm import Calm
 from modelrollout.controller.polling import Poller
+from modelrollout.controller.probing import Prober
 from modelrollout.controller.queue import Key
 from modelrollout.controller.telemetry import Telemetry
 from modelrollout.domain.observation import Limits, Observation
@@ -43,6 +44,7 @@ class Reconciler:
         kube: the API server.
         observer: reads the world.
         poller: knows the slow readings and takes over what a pass wants polled.
+        prober: sends golden examples and knows what was answered.
         limits: operator settings.
         clock: the current time, with its zone.
         telemetry: counts writes and outcomes.
@@ -54,6 +56,7 @@ class Reconciler:
         kube: Kube,
         observer: Observer,
         poller: Poller,
+        prober: Prober,
         limits: Limits,
         clock: Callable[[], datetime],
         telemetry: Telemetry,
@@ -61,6 +64,7 @@ class Reconciler:
         self._kube = kube
         self._observer = observer
         self._poller = poller
+        self._prober = prober
         self._limits = limits
         self._clock = clock
         self._telemetry = telemetry
@@ -75,9 +79,8 @@ class Reconciler:
         """
         await self._ask_refused_again(key)
         refused = self._refused.get(key, {})
-        seen = await self._observer.observe(
-            key, self._poller.polled(key), {child: refusal.words for child, refusal in refused.items()}
-        )
+        polled = replace(self._poller.polled(key), probes=self._prober.probed(key))
+        seen = await self._observer.observe(key, polled, {child: refusal.words for child, refusal in refused.items()})
         if seen is None:
             self._forget(key)
             return None
@@ -92,7 +95,9 @@ class Reconciler:
         if later is None:
             await persist(self._kube, plan, seen, self._count)
         # From here on the intent is a fact: what is told and polled follows from it even if a write fails.
-        self._poller.want(key, wants(replace(seen, status=plan.status)), plan.status)
+        wanted = wants(replace(seen, status=plan.status))
+        self._poller.want(key, wanted, plan.status)
+        self._prober.want(key, wanted.golden)
         self._telemetry.saw(key, plan.status)
         _tell(seen, plan)
         refusal = await carry_out(self._kube, plan, seen, self._count)
@@ -109,6 +114,7 @@ class Reconciler:
         self._refused.pop(key, None)
         self._calm.forget(key)
         self._poller.forget(key)
+        self._prober.forget(key)
         self._observer.forget(key)
         self._telemetry.forget(key)
 

@@ -29,6 +29,7 @@ from modelrollout.controller import handlers
 from modelrollout.controller.freshness import EVERY, Freshness
 from modelrollout.controller.leader import Elector, Terms
 from modelrollout.controller.polling import Poller
+from modelrollout.controller.probing import Prober
 from modelrollout.controller.queue import KeyedQueue
 from modelrollout.controller.reconciler import Reconciler
 from modelrollout.controller.telemetry import HealthServer, Telemetry, configure_logging
@@ -174,10 +175,12 @@ class _Process:
             workers = Workers(queue, now, telemetry)
             store = PodStore(workers.wake)
             poller = Poller(http, store, now, workers.wake, lambda *what: telemetry.polls.labels(*what).inc())
+            prober = Prober(kube, http, now, workers.wake)
             reconciler = Reconciler(
                 kube=kube,
                 observer=Observer(kube, store, children),
                 poller=poller,
+                prober=prober,
                 limits=settings.limits(),
                 clock=now,
                 telemetry=telemetry,
@@ -210,7 +213,7 @@ class _Process:
                 return await self._watch(
                     handlers.registry(connection, children, workers.wake, freshness.saw),
                     workers=workers,
-                    poller=poller,
+                    asking=(poller, prober),
                     elector=elector,
                     held=held,
                     working=working,
@@ -231,7 +234,7 @@ class _Process:
         registry: handlers.Registry,
         *,
         workers: Workers,
-        poller: Poller,
+        asking: tuple[Poller, Prober],
         elector: Elector,
         held: asyncio.Task[None],
         working: asyncio.Task[None],
@@ -255,7 +258,8 @@ class _Process:
         workers.stop()
         if held not in done:
             await asyncio.wait({working}, timeout=DRAIN)
-        poller.stop()
+        for one in asking:
+            one.stop()
         await _cancel(held)
         await elector.release()
         ended.set()

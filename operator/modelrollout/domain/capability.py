@@ -12,3 +12,5 @@ class Capability(StrEnum):
     """It says what it runs; without it the fact is what the objects say, and TrafficVerified is Unknown."""
     SIGNALS = "signals"
     """It counts requests per revision, so the source ``router`` works."""
+    CAPTURE = "capture"
+    """It shows the answers to copied requests to a collector, so the source ``predictions`` works."""

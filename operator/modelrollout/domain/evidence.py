@@ -3,7 +3,8 @@
 All evidence is a natural logarithm of an e-value: 0 is none, ln 20 = 3.0 is what α = 5 % asks for. It may fall again.
 """
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -47,5 +48,11 @@ class Evidence(ApiModel):
     """While the candidate answers everything: the change detector speaks, and nothing else is needed for a rollback."""
     needed: Annotated[int, Field(ge=0)] | None = None
     """Further requests of the candidate until a pass is to be expected, if it is as good as stable; None: unknown."""
+    verdict: Literal["Pass", "Fail", "Undecided"] | None = None
+    """Of a part of the traffic: Pass, Fail or Undecided. It holds the rollout only as long as it may still turn out to fail."""
+    failures: Annotated[int, Field(ge=1)] | None = None
+    """Of a part of the traffic under a plain limit: windows in a row outside it."""
+    at: datetime | None = None
+    """When its last window was closed."""
     noise: Annotated[float, Field(ge=1)] = 1.0
     """φ: how much more stable's own pods differ than chance lets them; evidence is divided by it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from modelrollout.domain.golden import Probes
 from modelrollout.domain.reading import Reading
 from modelrollout.domain.revision import Revision
 from modelrollout.domain.route import RouteAsk
@@ -99,6 +100,7 @@ class Limits:
         timeout: longest request where the spec names none.
         freeze: no rollout advances; aborts still work.
         router_image: image of the built-in router.
+        collector_image: image of the collector in the router's pods.
         request_age: a person's request older than this is stale.
         gate_interval: live gate values are written at most this often.
     """
@@ -107,6 +109,7 @@ class Limits:
     timeout: timedelta = timedelta(seconds=60)
     freeze: bool = False
     router_image: str = "modelrollout-router:0.1.0"
+    collector_image: str = "modelrollout-operator:0.1.0"
     request_age: timedelta = timedelta(minutes=10)
     gate_interval: timedelta = timedelta(seconds=30)
 
@@ -135,7 +138,9 @@ class Observation:
         live_route: the ask that the data plane's own object (ConfigMap or Service) holds now, parsed by the router plugin;
             None when absent.
         readings: newest reading of each metric.
+        probes: what the candidate's pods answered to golden examples; None: nothing was asked.
         evidence: what evidence has been gathered in the running attempt, as text; empty when there is none.
+        details: what reports show besides numbers, by attempt and metric; known only to the leader that has measured it.
         rejected: the API server refused a child in a dry run or a write: (kind, name) -> its words.
     """
 
@@ -157,7 +162,9 @@ class Observation:
     routers: tuple[RouterPodSeen, ...] = ()
     live_route: RouteAsk | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    probes: Probes | None = None
     evidence: str = ""
+    details: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     rejected: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def child(self, kind: str, name: str) -> Mapping[str, Any] | None:

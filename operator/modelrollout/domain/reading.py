@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from modelrollout.domain.evidence import Evidence
 
@@ -57,6 +58,7 @@ class Sample:
         gauge: the one number of a source that has no counters.
         state: VALUE, or why there is none.
         message: for people, when there is none.
+        details: small JSON for the report, such as the confusion between both versions and requests that show it.
     """
 
     at: datetime
@@ -64,6 +66,7 @@ class Sample:
     gauge: float | None = None
     state: State = State.VALUE
     message: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Reading:
         evidence: what a sequential test has gathered in this attempt; None when the metric has none.
         slices: the same for each part of the traffic.
         guard: ln E that more than half of the candidate's requests fail, its warm-up included.
+        details: of the sample, for the report.
     """
 
     metric: str
@@ -97,3 +101,4 @@ class Reading:
     evidence: Evidence | None = None
     slices: tuple[Evidence, ...] = ()
     guard: float = 0.0
+    details: Mapping[str, Any] = field(default_factory=dict)

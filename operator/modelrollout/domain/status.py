@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from modelrollout.domain.conditions import Condition
+from modelrollout.domain.golden import GoldenRun
 from modelrollout.domain.route import RouteAsk
 from modelrollout.domain.verdict import Gate
 from modelrollout.schema import ApiModel
@@ -58,6 +59,12 @@ class Request(ApiModel):
     """When it was answered."""
     by: Annotated[str, Field(max_length=256)] | None = None
     """Who asked, as claimed."""
+    revision: RevisionName | None = None
+    """Of an approval: the candidate that was let go on."""
+    attempt: Annotated[int, Field(ge=1)] | None = None
+    """Of an approval: which attempt at it."""
+    step: Annotated[str, Field(max_length=63)] | None = None
+    """Of an approval: the stage that was released."""
 
 
 class Visit(ApiModel):
@@ -137,10 +144,18 @@ class Rollout(ApiModel):
     """The gates of the current stage."""
     gates_at: datetime | None = None
     """When live values were last written."""
+    settled: Annotated[
+        tuple[Gate, ...],
+        Field(max_length=64),
+        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
+    ] = ()
+    """The gates of earlier stages as they were last: what the attempt was let go on by."""
+    golden: GoldenRun | None = None
+    """How the golden examples were last answered."""
     cause: Cause | None = None
     """Why it was aborted."""
     recommendation: Annotated[str, Field(max_length=512)] | None = None
-    """With automation assist: what the operator would do."""
+    """With automation assist, and with partial where it asks: what the operator would do, and the numbers that it rests on."""
     forecast: Annotated[str, Field(max_length=512)] | None = None
     """Set when the evidence cannot be enough by the deadline at today's traffic: how long it would take, and the ways out."""
     mirrored: Annotated[int, Field(ge=0)] | None = None

@@ -69,7 +69,65 @@ class Shares:
         return sum(self.counts.values())
 
 
-Tally = Rate | Histogram | Mean | Shares
+@dataclass(frozen=True)
+class Paired:
+    """Requests that both versions answered, by which answer was bad.
+
+    Attributes:
+        both: pairs in which both were.
+        candidate: pairs in which only the candidate's was.
+        stable: pairs in which only stable's was.
+        neither: the other pairs.
+    """
+
+    both: float = 0.0
+    candidate: float = 0.0
+    stable: float = 0.0
+    neither: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """All pairs."""
+        return self.both + self.candidate + self.stable + self.neither
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How much the two predictions agree, pair by pair.
+
+    Attributes:
+        counts: pairs by score, from 0 (nothing agrees) to 1 (all does).
+        beyond: where stable answered a second time: pairs by how much more the candidate differs from stable than stable
+            differs from itself, from -1 to 1.
+    """
+
+    counts: Mapping[float, float]
+    beyond: Mapping[float, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> float:
+        """All pairs."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Labels of pairs, taken two by two: what chance agreement is made of (Cohen's kappa).
+
+    Attributes:
+        counts: couples of pairs by (d, c): of the two pairs (x, y) and (x', y'), d of 2 have different labels, and
+            of the crossed ones (x, y') and (x', y) c of 2 do.
+    """
+
+    counts: Mapping[tuple[int, int], float]
+
+    @property
+    def total(self) -> float:
+        """All pairs that were counted."""
+        return 2 * sum(self.counts.values())
+
+
+Tally = Rate | Histogram | Mean | Shares | Paired | Scores | Crossed
 
 
 @dataclass(frozen=True)

@@ -44,4 +44,5 @@ class Gate(ApiModel):
     evidence: Evidence | None = None
     """What a sequential test has gathered in this attempt; absent for plain limits."""
     slices: Annotated[tuple[Evidence, ...], Field(max_length=20)] = ()
-    """The same for each part of the traffic."""
+    """The same for each part of the traffic, or what its last windows held, with its verdict. A part that is Undecided was not
+    passed; it holds nothing up, and the message names it."""

@@ -23,10 +23,12 @@ from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.counters import increments, remember, total
+from modelrollout.engine.slices import judge_windows, settle, shown
 from modelrollout.engine.verdicts import LONGEST_TEXT, combine
 from modelrollout.engine.wants import AnalysisWants, MetricWants
 from modelrollout.judges._base import Judge, Weigher
 from modelrollout.schema import format_duration
+from modelrollout.sources._base import Measured
 
 PATIENCE = 3
 """Polls in a row: fewer may be a hiccup of the source."""
@@ -41,8 +43,8 @@ class Window:
         epoch: the question it belongs to; another one cuts it.
         at: time of the last good sample, None before the first.
         seen: the counters to subtract from the next sample.
-        sums: how much each series grew, summed over pods; all arms.
-        seconds: length of the time that ``sums`` covers.
+        sums: how much each series grew, summed over pods; all arms and slices.
+        seconds: length of the time that ``sums`` covers, by slice: each has windows of its own.
         requests: requests of the candidate in ``sums``.
         quiet_since: when the last of them was counted, or counting began.
         missing: samples in a row that brought no value.
@@ -52,7 +54,7 @@ class Window:
     at: datetime | None = None
     seen: Mapping[Key, float] = field(default_factory=dict)
     sums: Mapping[Key, float] = field(default_factory=dict)
-    seconds: float = 0.0
+    seconds: Mapping[str, float] = field(default_factory=dict)
     requests: int = 0
     quiet_since: datetime | None = None
     missing: int = 0
@@ -67,7 +69,7 @@ def fold(window: Window | None, wants: AnalysisWants, metric: MetricWants, sampl
     """
     if window is None or window.epoch != wants.epoch:
         window = Window(wants.epoch)
-    reading = Reading(metric.name, wants.epoch, sample.at, sample.state, message=sample.message)
+    reading = Reading(metric.name, wants.epoch, sample.at, sample.state, message=sample.message, details=sample.details)
     if sample.state is not State.VALUE:
         return _miss(window, reading)
     if sample.at < wants.not_before:
@@ -91,20 +93,38 @@ def _grow(
     assert window.at is not None
     assert window.quiet_since is not None
     sums = total(window.sums, increments(window.seen, sample.counters))
-    seconds = window.seconds + (sample.at - window.at) / timedelta(seconds=1)
-    candidate = {key.series: value for key, value in sums.items() if key.arm == wants.scope.arm and not key.slice}
-    measured = metric.source.measure(metric.source_config, candidate, seconds)
-    begun = _start(window, sample)
-    if measured.value is not None and measured.requests >= max(1, metric.judge.min_requests(metric.judge_config)):
-        closed = replace(begun, sums={}, seconds=0.0, requests=0)
-        return closed, replace(reading, value=measured.value, requests=measured.requests)
+    elapsed = (sample.at - window.at) / timedelta(seconds=1)
+    seconds = {
+        part: window.seconds.get(part, 0.0) + elapsed for part in ("", *sorted({key.slice for key in sums} - {""}))
+    }
+    every = {part: _measured(wants, metric, sums, part, passed) for part, passed in seconds.items()}
+    least = max(1, metric.judge.min_requests(metric.judge_config))
+    full = {part for part, one in every.items() if one.value is not None and one.requests >= least}
+    measured, slices = every[""], [part for part in every if part]
+    reading = replace(
+        reading, slices=tuple(shown(part, every[part], full=part in full, at=sample.at) for part in slices)
+    )
+    begun = replace(
+        _start(window, sample),
+        sums={key: value for key, value in sums.items() if key.slice not in full},
+        seconds={part: passed for part, passed in seconds.items() if part not in full},
+    )
+    if "" in full:
+        return replace(begun, requests=0), replace(reading, value=measured.value, requests=measured.requests)
     quiet_since = sample.at if measured.requests > window.requests else window.quiet_since
-    grown = replace(begun, sums=sums, seconds=seconds, requests=measured.requests, quiet_since=quiet_since)
+    grown = replace(begun, requests=measured.requests, quiet_since=quiet_since)
     if sample.at - quiet_since >= patience(wants.interval):
         quiet = replace(reading, state=State.NO_TRAFFIC, requests=measured.requests, message="No requests arrive.")
         return _miss(replace(grown, missing=window.missing), quiet)
     message = "" if measured.requests else "No request yet."
     return grown, replace(reading, value=measured.value, requests=measured.requests, closed=False, message=message)
+
+
+def _measured(
+    wants: AnalysisWants, metric: MetricWants, sums: Mapping[Key, float], part: str, seconds: float
+) -> Measured:
+    candidate = {key.series: value for key, value in sums.items() if key.arm == wants.scope.arm and key.slice == part}
+    return metric.source.measure(metric.source_config, candidate, seconds)
 
 
 def _miss(window: Window, reading: Reading) -> tuple[Window, Reading]:
@@ -184,8 +204,8 @@ def assess(  # noqa: PLR0913  # one metric list, its memory, and the four settin
 
 def _judge(judge: Judge[Any], config: Any, reading: Reading, before: Gate | None, beta: float) -> Gate:  # noqa: ANN401  # the judge's own type
     if isinstance(judge, Weigher) and judge.weighs(config):
-        return judge.judge(config, reading, before, beta=beta)
-    return judge.judge(config, reading, before)
+        return settle(judge.judge(config, reading, before, beta=beta), beta, judge.min_requests(config))
+    return judge_windows(judge, config, reading, judge.judge(config, reading, before), before)
 
 
 def _without_value(gate: Gate, reading: Reading, field_name: str, policy: str) -> Gate:

@@ -2,7 +2,8 @@
 
 A block is closed as soon as both sides have enough requests. That looks at how many requests there were and never at how they
 ended, so it is free. A block is cut when the split changes, and what straddles the change is dropped: pooling over two
-splits is Simpson's paradox, and rolls back healthy candidates while the baseline moves.
+splits is Simpson's paradox, and rolls back healthy candidates while the baseline moves. Where both versions answered the same
+requests, the candidate's side holds the pairs and needs no other.
 
 A book is one metric's evidence in one attempt. It outlives stages; it begins anew only with another attempt or when the
 metric itself was edited, because evidence against another margin is evidence of something else.
@@ -90,7 +91,7 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
         book = Book(fingerprint(wants, metric))
     if book.split != wants.comparison.split:
         book = _cut(book, wants, metric)
-    reading = Reading(metric.name, wants.epoch, sample.at, sample.state, message=sample.message)
+    reading = Reading(metric.name, wants.epoch, sample.at, sample.state, message=sample.message, details=sample.details)
     if sample.state is not State.VALUE:
         missing = book.missing + 1
         book = replace(book, missing=missing)
@@ -196,11 +197,12 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
 def _close(book: Book, wants: AnalysisWants, metric: MetricWants, part: str, enough: tuple[float, float]) -> Book:
     """Fold one slice's open block into its ledger, if both sides have enough requests."""
     candidate, stable = _measures(wants, metric, book.open, part)
+    alone = book.alone or metric.source.paired(metric.source_config)
     if candidate is None or _requests(candidate) < (1.0 if book.alone else enough[0]):
         return book
-    if not book.alone and (stable is None or _requests(stable) < enough[1]):
+    if not alone and (stable is None or _requests(stable) < enough[1]):
         return book
-    block = Block(candidate.tally, None if book.alone or stable is None else stable.tally, book.seconds.get(part, 0.0))
+    block = Block(candidate.tally, None if alone or stable is None else stable.tally, book.seconds.get(part, 0.0))
     judge, config = weigher(metric), metric.judge_config
     ledger = book.ledgers.get(part)
     if ledger is None:
@@ -249,7 +251,10 @@ def _speak(book: Book, wants: AnalysisWants, metric: MetricWants, reading: Readi
     found = {part: _evidence(book, metric, ledger) for part, ledger in book.ledgers.items()}
     whole = found.pop("", None)
     if whole is not None:
-        whole = whole.model_copy(update=_rates(book, reading.at))
+        rates = _rates(book, reading.at)
+        if metric.source.paired(metric.source_config):
+            rates.pop("stable_per_second", None)
+        whole = whole.model_copy(update=rates)
     reading = replace(
         reading,
         evidence=whole,
@@ -336,7 +341,7 @@ def dump(books: Mapping[str, Book], wants: AnalysisWants) -> str:
             "noise": book.noise.dump(),
             "ledgers": {part: weigher(metric).dump(ledger) for part, ledger in sorted(book.ledgers.items())},
         }
-        for metric in wants.metrics
+        for metric in (*wants.metrics, *wants.resting)
         if (book := books.get(metric.name)) is not None and book.ledgers
     }
     if not kept:
@@ -359,7 +364,7 @@ def load(text: str, wants: AnalysisWants) -> dict[str, Book]:
 
 
 def _loaded(raw: Mapping[str, Any], wants: AnalysisWants) -> Iterable[tuple[str, Book]]:
-    for metric in wants.metrics:
+    for metric in (*wants.metrics, *wants.resting):
         kept = raw.get(metric.name)
         if kept is None or kept["settings"] != fingerprint(wants, metric):
             continue

@@ -86,14 +86,16 @@ class Context:
         """The current station, None when no rollout progresses.
 
         An edit may resume at a station with less weight than the candidate has: the weight then stays, and a candidate that
-        answers gets no copies.
+        answers gets no copies. With automation shadow no weight stays.
         """
         rollout = self.progressing
         if rollout is None:
             return None
         stage = self.stages[min(rollout.stage, len(self.stages) - 1)]
         weight = self.asked_weight
-        return replace(stage, weight=weight, mirror=0) if weight > stage.weight else stage
+        if weight <= stage.weight or (self.spec.automation == "shadow" and rollout.previous is not None):
+            return stage
+        return replace(stage, weight=weight, mirror=0)
 
     @property
     def asked_weight(self) -> int:

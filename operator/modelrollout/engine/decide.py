@@ -18,9 +18,20 @@ from modelrollout.domain.status import Rollout, RolloutState, Status
 from modelrollout.engine.context import Context, contextualize
 from modelrollout.engine.events import transitions
 from modelrollout.engine.filing import forget_filed
+from modelrollout.engine.golden import held_back, note, unanswered
 from modelrollout.engine.guards import find_trouble
+from modelrollout.engine.ladder import leaves, pin
 from modelrollout.engine.lifecycle import abort, close_abort, follow_edits, follow_spec, forget_lost, recover
-from modelrollout.engine.progress import Waiting, advance, count_mirrored, judge, obey_verdict, stop_clocks, verify
+from modelrollout.engine.progress import (
+    Waiting,
+    advance,
+    count_mirrored,
+    held_by_failure,
+    judge,
+    obey_verdict,
+    stop_clocks,
+    verify,
+)
 from modelrollout.engine.proof import foresee
 from modelrollout.engine.realize import realize
 from modelrollout.engine.report import OVERDUE, Trouble, invalid, refused, report
@@ -35,9 +46,9 @@ from modelrollout.names import mirror_cluster, workload
 
 FOREIGN = timedelta(seconds=30)
 """How often somebody else's object with one of our names is looked at."""
-RULES = (obey_abort, answer, follow_spec, follow_edits)
+RULES = (obey_abort, answer, follow_spec, follow_edits, pin)
 """What should become of the rollout, in order of precedence."""
-JUDGING = (obey_abort, stop_clocks, judge, obey_verdict, foresee, retreat, count_mirrored)
+JUDGING = (obey_abort, stop_clocks, note, judge, obey_verdict, foresee, retreat, count_mirrored)
 """What is known about the stage that the rollout is in; again for each attempt and stage that a pass enters."""
 
 
@@ -136,26 +147,31 @@ def _shift(context: Context) -> tuple[Shift | None, str]:
         return None, "no revision yet"
     rollout, stage = context.status.rollout, context.stage
     if rollout is not None and rollout.state is RolloutState.ABORTING:
-        home = (
-            None
-            if rollout.previous and context.seen.ready_pods(rollout.previous)
-            else "no pod of the stable revision is Ready"
-        )
-        step = shift(context, wanted, obstacle=home, urgent=True)
+        step = shift(context, wanted, obstacle=_homeless(context, rollout), urgent=True)
         return step, step.waiting
     if context.progressing is None or rollout is None or stage is None:
         step = shift(context, wanted, obstacle=None, urgent=False)
         return step, step.waiting
-    blocked = obstacle(context, stage, rollout.revision)
+    blocked = obstacle(context, stage, rollout.revision) or held_back(context)
     if deserted(context):
         step = shift(context, way_home(context), obstacle=None, urgent=True)
         return step, blocked or step.waiting
+    if leaves(context):
+        step = shift(context, way_home(context), obstacle=_homeless(context, rollout), urgent=True)
+        return step, step.waiting
     held = _held(context, wanted)
     if held is not None:
         step = shift(context, held, obstacle=None, urgent=False)
         return step, step.waiting or "paused before its route"
     step = shift(context, wanted, obstacle=blocked, urgent=False)
     return step, blocked or step.waiting
+
+
+def _homeless(context: Context, rollout: Rollout) -> str | None:
+    """Return why traffic cannot go home, None when it can."""
+    if rollout.previous and context.seen.ready_pods(rollout.previous):
+        return None
+    return "no pod of the stable revision is Ready"
 
 
 def _held(context: Context, wanted: Route) -> Route | None:
@@ -174,11 +190,18 @@ def _progress(context: Context, step: Shift | None, detail: str) -> tuple[Contex
         return follow_spec(close_abort(context)), None
     if context.progressing is None:
         return context, _settling(step, detail)
+    failed = held_by_failure(context)
+    if failed is not None:
+        return context.with_rollout(waiting_since=None), failed
+    detail = detail or unanswered(context)
     context = verify(context, reached=step is not None and step.reached, waiting=detail)
     if context.progressing is None:
         return context, None
     context, waiting = advance(context, detail)
     if waiting is not None and waiting.reason == "WaitingForRoute":
+        asked = held_back(context) or unanswered(context)
+        if asked and asked == detail:
+            waiting = Waiting("WaitingForGolden", waiting.message)
         waiting = _pods_or_route(context, waiting)
     return context, waiting
 

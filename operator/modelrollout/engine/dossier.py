@@ -1,6 +1,8 @@
 """The dossier of a finished attempt: what was compared, what was found, by which rules, and who let it go on.
 
-It is made of what the status remembers, so it comes out the same whenever it is made. ``dossier_page`` writes it for people.
+It is made of what the status remembers, so it comes out the same whenever it is made. Alone what both versions predicted, and
+for which requests, is in no status: it is as much as the leader that files the report has seen, and nothing rests on it.
+``dossier_page`` writes it for people.
 """
 
 import math
@@ -16,6 +18,7 @@ from modelrollout.domain.status import Past, Rollout
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.context import Context
 from modelrollout.engine.verdicts import against
+from modelrollout.engine.wants import attempt_of
 
 Values = Mapping[str, Any]
 
@@ -31,6 +34,9 @@ def dossier(context: Context, rollout: Rollout) -> dict[str, Any]:
     ended = past.ended_at if past else context.now
     analysis = rollout.analysis or {}
     settings, metrics = _measured(analysis)
+    # A stage may end a rollout in which nothing is judged any more: what it was let go on by counts, then.
+    settled = [gate for gate in rollout.settled if gate.name in metrics]
+    gates = tuple({gate.name: gate for gate in (*settled, *rollout.gates)}.values())
     found = {
         "name": context.seen.name,
         "namespace": context.seen.namespace,
@@ -45,8 +51,10 @@ def dossier(context: Context, rollout: Rollout) -> dict[str, Any]:
         "seconds": _seconds(rollout.started_at, ended),
         "lastStage": rollout.stage_label,
         "stages": _stages(rollout, ended),
-        "gates": [_gate(gate, metrics.get(gate.name, {})) for gate in sorted(rollout.gates, key=_says)],
-        "together": _together(rollout.gates),
+        "gates": [_gate(gate, metrics.get(gate.name, {})) for gate in sorted(gates, key=_says)],
+        "together": _together(rollout.gates or gates),
+        "predictions": _predictions(context.seen.details.get(attempt_of(rollout), {})) or None,
+        "golden": rollout.golden.dump() if rollout.golden else None,
         "analysis": settings,
         "edits": [edit.dump() for edit in rollout.edits],
         "requests": [request.dump() for request in rollout.requests],
@@ -110,9 +118,9 @@ def _as_written(metric: Values) -> dict[str, Any]:
     }
 
 
-def _says(gate: Gate) -> int:
-    """Return the place of a gate: the guilty first."""
-    return (Verdict.FAIL, Verdict.UNDECIDED, Verdict.PASS).index(gate.verdict)
+def _says(said: Gate | Evidence) -> int:
+    """Return the place of a gate or a slice: the guilty first."""
+    return (Verdict.FAIL, Verdict.UNDECIDED, Verdict.PASS).index(Verdict(said.verdict or Verdict.UNDECIDED))
 
 
 def _gate(gate: Gate, measured: Values) -> dict[str, Any]:
@@ -120,13 +128,23 @@ def _gate(gate: Gate, measured: Values) -> dict[str, Any]:
     if gate.evidence is not None:
         said["evidence"] = _evidence(gate.evidence)
     # The first ones say most: a report that grows too long leaves out the last.
-    said["slices"] = [_evidence(one) for one in sorted(gate.slices, key=lambda one: -max(one.against, one.worse))]
+    slices = sorted(gate.slices, key=lambda one: (_says(one), -max(one.against, one.worse)))
+    said["slices"] = [_evidence(one) if gate.evidence is not None else one.dump() for one in slices]
     return {**{key: value for key, value in said.items() if value != []}, **measured}
+
+
+def _predictions(details: Mapping[str, Values]) -> dict[str, dict[str, Any]]:
+    """Return by metric how both versions differ, and on which requests; the source has bounded each of them."""
+    known = {
+        metric: {key: said[key] for key in ("confusion", "examples", "totals") if said.get(key)}
+        for metric, said in sorted(details.items())
+    }
+    return {metric: said for metric, said in known.items() if said}
 
 
 def _together(gates: Sequence[Gate]) -> dict[str, Any] | None:
     """Return what all metrics together say against the candidate: that is what a rollback goes by."""
-    if not any(gate.evidence or gate.slices for gate in gates):
+    if not any(gate.evidence is not None for gate in gates):
         return None
     together = against(gates)
     return {"against": float(f"{together:.6g}"), "chance": chance(together)}

@@ -1,10 +1,12 @@
 """The dossier of a finished attempt as a page for people: Markdown that also reads well on a terminal."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from modelrollout.engine.dossier_pairs import pairs_part
+from modelrollout.engine.dossier_words import code, table, words
 from modelrollout.schema import format_duration
 
 Values = Mapping[str, Any]
@@ -14,21 +16,23 @@ def markdown(values: Values) -> str:
     """Return a dossier as a page."""
     parts = [
         _head(values),
-        _table("Stages", ("stage", "weight", "copies", "entered", "stood for"), _stage_rows(values)),
-        _table(
+        table("Stages", ("stage", "weight", "copies", "entered", "stood for"), _stage_rows(values)),
+        table(
             "What was measured",
             ("metric", "verdict", "candidate", "stable", "difference", "requests", "rule", "in words"),
             _gate_rows(values),
         ),
+        pairs_part(values.get("predictions", {})),
+        _golden(values),
         _evidence_part(values),
-        _table("How it was measured", ("metric", "source", "judge"), _rule_rows(values)),
+        table("How it was measured", ("metric", "source", "judge"), _rule_rows(values)),
         _settings(values),
-        _table(
+        table(
             "Edits of the analysis during the rollout",
             ("when", "generation", "metric", "setting", "before", "after"),
             _edit_rows(values),
         ),
-        _table("What people asked", ("when", "who, as claimed", "what", "answer"), _request_rows(values)),
+        table("What people asked", ("when", "who, as claimed", "what", "answer"), _request_rows(values)),
     ]
     if values.get("cut"):
         parts.append("Long texts, and the parts that say least, were cut so that this fits into a ConfigMap.")
@@ -43,27 +47,27 @@ def _head(values: Values) -> str:
     lines = [
         f"# {values['name']}: {candidate['revision']}, attempt {values['attempt']}: {values['outcome']}",
         "",
-        f"A {what} in the namespace {values['namespace']}, {when}. Its last stage was {_words(values['lastStage'])}.",
+        f"A {what} in the namespace {values['namespace']}, {when}. Its last stage was {words(values['lastStage'])}.",
     ]
     if "cause" in values:
         cause = values["cause"]
-        lines += ["", f"**{cause['reason']}** at {_moment(cause['at'])}: {_words(cause['message'])}"]
+        lines += ["", f"**{cause['reason']}** at {_moment(cause['at'])}: {words(cause['message'])}"]
     rows: list[tuple[str, ...]] = [("revision", candidate["revision"], stable.get("revision", ""))]
     models = [one.get("model", {}) for one in (candidate, stable)]
     rows += [
-        (f"model {key}", *(_code(model.get(key, "")) for model in models))
+        (f"model {key}", *(code(model.get(key, "")) for model in models))
         for key in ("name", "version", "uri", "digest", "protocol")
         if any(key in model for model in models)
     ]
-    rows.append(("images", *(", ".join(map(_code, one.get("images", ()))) for one in (candidate, stable))))
-    return "\n".join([*lines, "", _table("Versions", ("", "candidate", "stable"), rows)])
+    rows.append(("images", *(", ".join(map(code, one.get("images", ()))) for one in (candidate, stable))))
+    return "\n".join([*lines, "", table("Versions", ("", "candidate", "stable"), rows)])
 
 
 def _stage_rows(values: Values) -> Iterator[tuple[str, ...]]:
     for stage in values["stages"]:
         took = format_duration(timedelta(seconds=stage["seconds"]))
         yield (
-            _words(stage["label"]),
+            words(stage["label"]),
             f"{stage['weight']} %",
             f"{stage['mirror']} %" if stage["mirror"] else "",
             _moment(stage["at"]),
@@ -81,9 +85,9 @@ def _gate_rows(values: Values) -> Iterator[tuple[str, ...]]:
             known = (value, "", "", _count(gate.get("requests")))
         else:
             known = _compared(seen, fraction=fraction)
-        yield (_words(gate["name"]), verdict, *known, _words(gate["limit"]), _words(gate["message"]))
+        yield (words(gate["name"]), verdict, *known, words(gate["limit"]), words(gate["message"]))
         for one in gate.get("slices", ()):
-            yield (_sliced(gate, one), "", *_compared(one, fraction=fraction), "", "")
+            yield (_sliced(gate, one), one.get("verdict", ""), *_compared(one, fraction=fraction), "", "")
 
 
 def _compared(seen: Values, *, fraction: bool) -> tuple[str, str, str, str]:
@@ -108,12 +112,12 @@ def _evidence_part(values: Values) -> str:
     if "together" in values:
         rows.append(("all together", _log(values["together"], "against"), "", "", ""))
     heads = ("metric", "beyond the margin", "within the margin", "worse at all", "noise φ")
-    table = _table("Evidence", heads, rows)
-    if not table:
+    drawn = table("Evidence", heads, rows)
+    if not drawn:
         return ""
     alpha, beta = (float(values["analysis"].get(key, 0.05)) for key in ("alpha", "beta"))
     return (
-        f"{table}\n\n"
+        f"{drawn}\n\n"
         "Each number is ln E, as it stood at the end. In brackets: the highest chance to see so much of it, at any time of the "
         f"rollout, if the opposite is true. A rollback asks for {math.log(1 / alpha):.1f} of all metrics together "
         f"(alpha {_percent(alpha)}), a pass for {math.log(1 / beta):.1f} of each (beta {_percent(beta)})."
@@ -123,13 +127,13 @@ def _evidence_part(values: Values) -> str:
 def _all_evidence(gates: Sequence[Values]) -> Iterator[tuple[str, Values]]:
     for gate in gates:
         if "evidence" in gate:
-            yield _words(gate["name"]), gate["evidence"]
-        for one in gate.get("slices", ()):
-            yield _sliced(gate, one), one
+            yield words(gate["name"]), gate["evidence"]
+            for one in gate.get("slices", ()):
+                yield _sliced(gate, one), one
 
 
 def _sliced(gate: Values, one: Values) -> str:
-    return _words(f"{gate['name']}[{one['slice']}]")
+    return words(f"{gate['name']}[{one['slice']}]")
 
 
 def _log(seen: Values, key: str) -> str:
@@ -148,16 +152,33 @@ def one_in(log_e: float) -> str:
     return f"{math.floor(number / digit) * digit:,}"
 
 
+def _golden(values: Values) -> str:
+    run = values.get("golden")
+    if run is None:
+        return ""
+    rows = (
+        (words(one["name"]), "right" if one["ok"] else "wrong", code(one["expected"]), code(one["got"]))
+        for one in run["examples"]
+    )
+    drawn = table("Golden examples", ("example", "verdict", "expected", "got"), rows)
+    answered = (
+        f"{_count(run['total'])} examples of the ConfigMap {words(run['configMap'])}, as they were answered last: "
+        f"{words(run['stageLabel'])}, {_moment(run['at'])}{', before any traffic' if run['beforeTraffic'] else ''}."
+    )
+    unsent = " The others were not sent any more." if len(run["examples"]) < run["total"] else ""
+    return f"{drawn}\n\n{answered}{unsent}"
+
+
 def _rule_rows(values: Values) -> Iterator[tuple[str, ...]]:
     for gate in values["gates"]:
         if "judge" in gate:
-            yield (_words(gate["name"]), _code(_flat(gate["source"])), _code(_flat(gate["judge"])))
+            yield (words(gate["name"]), code(_flat(gate["source"])), code(_flat(gate["judge"])))
 
 
 def _settings(values: Values) -> str:
     if not values["analysis"]:
         return ""
-    return f"Settings of the analysis: {_code(_flat(values['analysis']))}"
+    return f"Settings of the analysis: {code(_flat(values['analysis']))}"
 
 
 def _edit_rows(values: Values) -> Iterator[tuple[str, ...]]:
@@ -165,28 +186,16 @@ def _edit_rows(values: Values) -> Iterator[tuple[str, ...]]:
         yield (
             _moment(edit["at"]),
             str(edit["generation"]),
-            _words(edit["metric"]),
-            _code(edit["setting"]),
-            _code(edit["before"]) or "absent",
-            _code(edit["after"]) or "absent",
+            words(edit["metric"]),
+            code(edit["setting"]),
+            code(edit["before"]) or "absent",
+            code(edit["after"]) or "absent",
         )
 
 
 def _request_rows(values: Values) -> Iterator[tuple[str, ...]]:
     for request in values["requests"]:
-        yield (_moment(request["at"]), _words(request.get("by", "")), request["action"], _words(request["message"]))
-
-
-def _table(title: str, heads: Sequence[str], rows: Iterable[tuple[str, ...]]) -> str:
-    """Return a table without its empty columns; nothing for no rows."""
-    found = list(rows)
-    kept = [column for column in range(len(heads)) if column == 0 or any(row[column] for row in found)]
-    lines = [
-        [heads[column] for column in kept],
-        ["---"] * len(kept),
-        *([row[column] for column in kept] for row in found),
-    ]
-    return "\n".join([f"## {title}", "", *(f"| {' | '.join(line)} |" for line in lines)]) if found else ""
+        yield (_moment(request["at"]), words(request.get("by", "")), request["action"], words(request["message"]))
 
 
 def _flat(value: Any, path: str = "") -> str:  # noqa: ANN401  # JSON
@@ -202,16 +211,6 @@ def _flat(value: Any, path: str = "") -> str:  # noqa: ANN401  # JSON
             return f"{path}={str(value).lower()}"
         case _:
             return f"{path}={value}"
-
-
-def _words(text: str) -> str:
-    """Return somebody's words so that they cannot break the table they stand in, nor become markup."""
-    return " ".join(text.translate({ord(sign): f"\\{sign}" for sign in "\\|<>[]`*"}).split())
-
-
-def _code(text: str) -> str:
-    plain = " ".join(str(text).replace("`", "'").replace("|", "\\|").split())
-    return f"`{plain}`" if plain else ""
 
 
 def _number(value: float | None, *, fraction: bool) -> str:

@@ -1,5 +1,6 @@
 """Events and log lines: the difference between two statuses, in words. Only transitions speak; ten lines tell a rollout."""
 
+from modelrollout.api.golden import GATE
 from modelrollout.domain.conditions import ConditionType, find
 from modelrollout.domain.plan import Event
 from modelrollout.domain.status import Rollout, RolloutState, Status
@@ -36,6 +37,8 @@ def _retreat(before: Status, after: Status, rollout: Rollout) -> list[Event]:
         return []
     if not before.route.route.weight(rollout.revision) or after.route.route.weight(rollout.revision):
         return []
+    if (after.accepted or {}).get("automation") == "shadow":
+        return [Event("WeightPinned", f"automation: shadow; {rollout.previous} answers everything.")]
     words = f"No pod of {rollout.revision} is Ready; {rollout.previous} answers everything until one is."
     return [Event("CandidateNotReady", words, warning=True)]
 
@@ -62,11 +65,20 @@ def _stage(old: Rollout | None, new: Rollout) -> list[Event]:
     found += [
         Event("GateFailed", f"{gate.name}: {gate.message}", warning=True)
         for gate in new.gates
-        if gate.verdict is Verdict.FAIL and gate.name not in failing
+        if gate.verdict is Verdict.FAIL and gate.name not in failing and gate.name != GATE
     ]
-    if new.recommendation and (old is None or old.recommendation != new.recommendation):
+    run = new.golden
+    if run is not None and not run.passed and (old is None or old.golden != run):
+        # A first install may be over in the same moment, and then has no gates any more.
+        found.append(Event("GateFailed", f"{GATE}: {run.blame()}", warning=True))
+    if new.recommendation and (old is None or _act(old) != _act(new)):
         found.append(Event("Recommendation", new.recommendation))
     return found
+
+
+def _act(rollout: Rollout) -> str:
+    """Return what is recommended without the numbers, which change all the time."""
+    return (rollout.recommendation or "").partition(":")[0]
 
 
 def _outcome(old: Rollout | None, new: Rollout) -> list[Event]:

@@ -9,6 +9,7 @@ from typing import Any
 from modelrollout.domain.route import RouteAsk
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.status import Cause, Past, Request, Rollout, RolloutState, Target, Visit
+from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.context import INSTALL, Context
 from modelrollout.engine.edits import analysis_of, edits
 from modelrollout.names import LABEL_REVISION, candidate_service, mirror_cluster, workload
@@ -286,12 +287,19 @@ def _at_stage(context: Context, index: int) -> Context:
         stage_at=context.now,
         verified_at=None,
         waiting_since=context.now,
+        settled=settle(rollout),
         gates=(),
         gates_at=None,
         mirrored=None,
         recommendation=None,
         visits=(*rollout.visits, _visit(context, stage))[-VISITS:],
     )
+
+
+def settle(rollout: Rollout) -> tuple[Gate, ...]:
+    """Return the last that each metric has said in this attempt; what said nothing yet leaves what was said before."""
+    said = [gate for gate in rollout.gates if gate.value is not None or gate.verdict is not Verdict.UNDECIDED]
+    return tuple({gate.name: gate for gate in (*rollout.settled, *said)}.values())
 
 
 def enter(context: Context, index: int) -> Context:

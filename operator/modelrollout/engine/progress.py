@@ -4,14 +4,18 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from modelrollout.api.golden import GATE
 from modelrollout.api.modeldeployment import Metric
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.verdict import Gate, Verdict
+from modelrollout.engine.advice import advice
 from modelrollout.engine.analysis import assess, conclude
 from modelrollout.engine.context import Context
-from modelrollout.engine.lifecycle import abort, complete, enter
+from modelrollout.engine.golden import failure, golden_gates, unanswered
+from modelrollout.engine.ladder import ceiling, needs_person, next_index, promotes_undecided
+from modelrollout.engine.lifecycle import abort, complete, enter, settle
 from modelrollout.engine.proof import about, proven_at, remaining, risk_known, standing
-from modelrollout.engine.ramp import next_rung, why_it_stays
+from modelrollout.engine.ramp import why_it_stays
 from modelrollout.engine.wants import epoch_of, judged
 from modelrollout.names import mirror_cluster
 from modelrollout.schema import format_duration
@@ -57,15 +61,28 @@ def _moved(clock: datetime | None, paused_at: datetime, now: datetime) -> dateti
 def judge(context: Context) -> Context:
     """Fold the newest readings into the gates of the current stage."""
     rollout, analysis = context.progressing, context.spec.analysis
-    epoch = epoch_of(context)
-    if rollout is None or analysis is None or epoch is None:
+    if rollout is None or analysis is None:
         return context
+    after = (*golden_gates(context), *_judged(context))
+    if not _worth_writing(context, rollout.gates, after):
+        return context
+    return context.with_rollout(gates=after, gates_at=context.now)
+
+
+def _judged(context: Context) -> tuple[Gate, ...]:
+    """Return the gates of the metrics; as they were while nothing is measured."""
+    rollout, analysis = context.progressing, context.spec.analysis
+    assert rollout is not None
+    assert analysis is not None
+    epoch = epoch_of(context)
+    if epoch is None:
+        return tuple(gate for gate in rollout.gates if gate.name != GATE)
     before = {gate.name: gate for gate in rollout.gates}
     readings = {name: reading for name, reading in context.seen.readings.items() if reading.epoch == epoch}
     # On the way to the stage's weight a metric need not say anything, but what it says counts.
     due = rollout.verified_at is not None
     metrics = [metric for metric in analysis.metrics if judged(context, metric) and (due or metric.name in readings)]
-    after = assess(
+    return assess(
         [(metric.name, *metric.judge()) for metric in metrics],
         readings,
         before,
@@ -77,9 +94,6 @@ def judge(context: Context) -> Context:
         beta=analysis.beta,
         guarded=frozenset(metric.name for metric in metrics if _guarded(metric)),
     )
-    if not _worth_writing(context, rollout.gates, after):
-        return context
-    return context.with_rollout(gates=after, gates_at=context.now)
 
 
 def _guarded(metric: Metric) -> bool:
@@ -102,7 +116,8 @@ def _worth_writing(context: Context, before: tuple[Gate, ...], after: tuple[Gate
 
 def _essence(gate: Gate, proof: float) -> tuple[object, ...]:
     """Return what of a gate decides anything; of evidence, what ends a step and the bound by which a ramp climbs."""
-    said = gate.name, gate.verdict, gate.state, gate.failures, gate.limit, gate.ignored
+    slices = tuple((one.slice, one.verdict, one.failures) for one in gate.slices)
+    said = gate.name, gate.verdict, gate.state, gate.failures, gate.limit, gate.ignored, slices
     evidence = gate.evidence
     return (*said, evidence.enough, evidence.high, evidence.worse >= proof) if evidence is not None else said
 
@@ -127,7 +142,12 @@ def verify(context: Context, *, reached: bool, waiting: str) -> Context:
             answers = rollout.answering_since or (context.now if stage is not None and stage.weight else None)
             # What was measured until now was measured at another weight.
             return context.with_rollout(
-                verified_at=context.now, waiting_since=None, gates=(), gates_at=None, answering_since=answers
+                verified_at=context.now,
+                waiting_since=None,
+                settled=settle(rollout),
+                gates=(),
+                gates_at=None,
+                answering_since=answers,
             )
         return context.with_rollout(waiting_since=None) if rollout.waiting_since else context
     if rollout.waiting_since is None:
@@ -137,6 +157,15 @@ def verify(context: Context, *, reached: bool, waiting: str) -> Context:
         return context
     limit = format_duration(context.spec.progress_deadline)
     return abort(context, "ProgressDeadlineExceeded", f"No progress for {limit}: {waiting}.")
+
+
+def held_by_failure(context: Context) -> Waiting | None:
+    """Why the candidate may not get its first requests until a person decides; no deadline runs meanwhile."""
+    stage, why = context.stage, failure(context)
+    rollout = context.progressing
+    if stage is None or rollout is None or rollout.verified_at is not None or not why:
+        return None
+    return _blamed(stage, why)
 
 
 def advance(context: Context, detail: str = "") -> tuple[Context, Waiting | None]:
@@ -151,18 +180,20 @@ def advance(context: Context, detail: str = "") -> tuple[Context, Waiting | None
         if rollout is None or stage is None:
             return context, None
         waiting = _waiting(context, stage, detail)
+        following = next_index(context, *risk_known(rollout.gates))
+        if waiting is None and following is not None and (above := ceiling(context, following)):
+            waiting = Waiting("WeightPinned", f"{stage.label} is over: {above}")
         if waiting is not None:
-            context = _recommend(context, waiting)
-            return _expire(context, stage, waiting)
-        if rollout.stage + 1 >= len(context.stages):
+            context, expired = _expire(context, stage, waiting)
+            return _recommend(context, stage, expired), expired
+        if following is None:
             context = complete(context)
             continue
         if stage.kind is StageKind.PAUSE:
             context = context.with_rollout(released=stage.weight)
-        rung = next_rung(context.stages, rollout.stage, *risk_known(rollout.gates))
-        context = enter(context, rung if rung is not None else rollout.stage + 1)
-        following = context.stage
-        if following is not None and _same_world(stage, following):
+        context = enter(context, following)
+        entered = context.stage
+        if entered is not None and _same_world(stage, entered):
             context = context.with_rollout(verified_at=context.now, waiting_since=None)
 
 
@@ -180,7 +211,9 @@ def _waiting(context: Context, stage: Stage, detail: str) -> Waiting | None:
     halted = _halted(context, stage)
     if halted is not None:
         return halted
-    if rollout.verified_at is None or rollout.waiting_since is not None:
+    # A stage that needs no other route than the one before it has none to wait for when it is entered.
+    detail = detail or unanswered(context)
+    if rollout.verified_at is None or rollout.waiting_since is not None or detail:
         return Waiting("WaitingForRoute", f"{stage.label}: {detail or 'its route is not in place yet'}")
     if _released(context, stage):
         return None
@@ -196,10 +229,11 @@ def _waiting(context: Context, stage: Stage, detail: str) -> Waiting | None:
     climbing = why_it_stays(context.stages, rollout.stage, *risk_known(rollout.gates))
     if climbing:
         return Waiting("WaitingForAnalysis", climbing, _deadline(context, stage))
-    if _needs_person(context, stage):
+    if needs_person(context, stage):
+        why = "" if stage.approval or context.spec.automation != "partial" else ", because no metric passes in it"
         return Waiting(
             "WaitingForApproval",
-            f"{stage.label} waits for a person: `kubectl modelrollout promote {context.seen.name}`",
+            f"{stage.label} waits for a person{why}: `kubectl modelrollout promote {context.seen.name}`",
         )
     return None
 
@@ -226,16 +260,11 @@ def _released(context: Context, stage: Stage) -> bool:
     return rollout.full and stage.kind not in (StageKind.FULL, StageKind.BAKE)
 
 
-def _needs_person(context: Context, stage: Stage) -> bool:
-    rollout = context.progressing
-    if rollout is None or rollout.previous is None or stage.kind is StageKind.FULL:
-        return False
-    return stage.approval or (context.spec.automation != "full" and stage.kind is not StageKind.BAKE)
-
-
 def _undecided(context: Context, stage: Stage) -> Waiting | None:
     rollout, analysis = context.progressing, context.spec.analysis
     assert rollout is not None
+    if blame := failure(context):
+        return _blamed(stage, blame)
     if analysis is None or stage.kind in (StageKind.PAUSE, StageKind.FULL) or rollout.previous is None:
         return None
     if not any(judged(context, metric) for metric in analysis.metrics):
@@ -248,12 +277,14 @@ def _undecided(context: Context, stage: Stage) -> Waiting | None:
         return None
     if verdict is Verdict.FAIL:
         # Only with automation manual: every other rung has sent traffic home by now. No deadline may promote it.
-        return Waiting(
-            "GateFailed", f"{stage.label}: {why}. A person decides: `kubectl modelrollout abort` or `promote`"
-        )
+        return _blamed(stage, why)
     why = f"{why or 'no numbers yet'}{_no_copies(context, stage)}{_soon(gates)}"
     why = f"{why}. {rollout.forecast.removesuffix('.')}" if rollout.forecast else why
     return Waiting("WaitingForAnalysis", f"{stage.label}: {why}", _deadline(context, stage))
+
+
+def _blamed(stage: Stage, why: str) -> Waiting:
+    return Waiting("GateFailed", f"{stage.label}: {why}. A person decides: `kubectl modelrollout abort` or `promote`")
 
 
 def _soon(gates: tuple[Gate, ...]) -> str:
@@ -288,20 +319,19 @@ def _expire(context: Context, stage: Stage, waiting: Waiting) -> tuple[Context, 
     why = f"Inconclusive after {limit}: {waiting.message}"
     if analysis.on_inconclusive == "rollback":
         return abort(context, "Inconclusive", why), None
-    if analysis.on_inconclusive == "promote" and not _needs_person(context, stage):
+    if analysis.on_inconclusive == "promote" and promotes_undecided(context, stage):
         return advance(context.with_rollout(approved=rollout.stage))
     return context, Waiting("WaitingForApproval", f"{why}. `kubectl modelrollout promote` or `abort` decides")
 
 
-def _recommend(context: Context, waiting: Waiting) -> Context:
-    """With ``assist`` the operator says what it would do."""
+def _recommend(context: Context, stage: Stage, waiting: Waiting | None) -> Context:
+    """Where a person decides between two steps, the operator says what it would do."""
     rollout = context.progressing
-    if rollout is None or context.spec.automation != "assist":
+    if rollout is None or waiting is None:
         return context
-    verdict, why = conclude(rollout.gates)
-    speaks = waiting.reason == "WaitingForApproval" and (not rollout.gates or verdict is Verdict.PASS)
-    advice = f"Promote: {why or 'the hold is over'}"[:512] if speaks else None
-    return context if advice == rollout.recommendation else context.with_rollout(recommendation=advice)
+    asks = waiting.reason == "WaitingForApproval" and context.spec.automation in ("assist", "partial")
+    said = advice(context, stage) if asks else None
+    return context if said == rollout.recommendation else context.with_rollout(recommendation=said)
 
 
 def count_mirrored(context: Context) -> Context:

@@ -8,12 +8,14 @@ any more, and a change detector watches.
 import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import State
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.context import Context
+from modelrollout.engine.wants import speaks_in
 from modelrollout.schema import format_duration
 
 KNOWN = 200
@@ -26,22 +28,27 @@ HOPE = 1.5
 
 def standing(context: Context, stage: Stage) -> tuple[Gate, ...]:
     """Return the gates as the end of this stage sees them: what need not be proven here, and is not worse, passes."""
-    rollout = context.progressing
-    gates = rollout.gates if rollout is not None else ()
-    if is_final(context, stage):
-        return gates
+    rollout, owing = context.progressing, due(context, stage)
     # Once the candidate has all requests nothing more can be compared: what was proven before, and a watch, must do.
-    return tuple(_lenient(context, gate, baking=stage.kind is StageKind.BAKE) for gate in gates)
+    baking = stage.kind is StageKind.BAKE
+    return tuple(
+        gate if gate.name in owing else _lenient(context, gate, baking=baking)
+        for gate in (rollout.gates if rollout is not None else ())
+    )
 
 
-def is_final(context: Context, stage: Stage) -> bool:
-    """Return whether what comes after this stage, pauses apart, is 100 %."""
-    rollout = context.progressing
-    if rollout is None or stage.kind in (StageKind.FULL, StageKind.BAKE):
-        return False
-    following = (later for later in context.stages[rollout.stage + 1 :] if later.kind is not StageKind.PAUSE)
-    after = next(following, None)
-    return after is None or after.kind is StageKind.FULL
+def due(context: Context, stage: Stage) -> frozenset[str]:
+    """Return the metrics that must be proven to be within their margins here: there is no later chance before 100 %.
+
+    For most that is the last step. What only copies can show is due in the last stage with copies.
+    """
+    rollout, analysis = context.progressing, context.spec.analysis
+    if rollout is None or analysis is None or stage.kind in (StageKind.FULL, StageKind.BAKE):
+        return frozenset()
+    rest = takewhile(lambda later: later.kind is not StageKind.FULL, context.stages[rollout.stage + 1 :])
+    following = [later for later in rest if later.kind is not StageKind.PAUSE]
+    chances = {metric.name: any(speaks_in(later, metric) for later in following) for metric in analysis.metrics}
+    return frozenset(name for name, again in chances.items() if not again)
 
 
 def _lenient(context: Context, gate: Gate, *, baking: bool) -> Gate:

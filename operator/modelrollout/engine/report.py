@@ -118,8 +118,14 @@ def phase(context: Context, trouble: Trouble | None, waiting: Waiting | None) ->
     if trouble is not None:
         return "Aborted" if trouble.reason == "RolloutAborted" else "Stalled"
     if rollout is not None and stage is not None and context.progressing:
-        if waiting is not None and waiting.reason in ("Paused", "WaitingForApproval", "Frozen"):
-            return "Paused" if waiting.reason != "WaitingForApproval" else "WaitingForApproval"
+        words = {
+            "Paused": "Paused",
+            "Frozen": "Paused",
+            "WaitingForApproval": "WaitingForApproval",
+            "WeightPinned": "Pinned",
+        }
+        if waiting is not None and waiting.reason in words:
+            return words[waiting.reason]
         if rollout.previous is None:
             return "Installing"
         return {StageKind.FULL: "Promoting", StageKind.BAKE: "Baking"}.get(stage.kind, "Progressing")

@@ -1,12 +1,15 @@
 """What people ask for: each request answered once, a stale one refused, an abort never overwritten by anything."""
 
 from datetime import datetime
+from typing import Any
 
 from modelrollout.domain.observation import RequestSeen
 from modelrollout.domain.stage import StageKind
 from modelrollout.domain.status import Request, RolloutState
 from modelrollout.engine.context import Context
+from modelrollout.engine.ladder import ceiling, next_index
 from modelrollout.engine.lifecycle import abort, enter, roll_back_to, start
+from modelrollout.engine.proof import risk_known
 from modelrollout.names import workload
 from modelrollout.schema import format_duration
 
@@ -28,7 +31,7 @@ def answer(context: Context) -> Context:
         return context
     refusal = _refusal(context, request)
     if refusal is not None:
-        return _answered(context, request, accepted=False, message=refusal)
+        return _answered(context, context, request, accepted=False, message=refusal)
     match request.action:
         case "promote":
             rollout = context.progressing
@@ -50,10 +53,10 @@ def answer(context: Context) -> Context:
         case _:
             done = context.with_status(paused=False)
             message = "Resumed."
-    return _answered(done, request, accepted=True, message=message)
+    return _answered(done, context, request, accepted=True, message=message)
 
 
-def _answered(context: Context, request: RequestSeen, *, accepted: bool, message: str) -> Context:
+def _answered(context: Context, before: Context, request: RequestSeen, *, accepted: bool, message: str) -> Context:
     said = Request(
         id=request.id,
         action=request.action or "unknown",
@@ -61,8 +64,16 @@ def _answered(context: Context, request: RequestSeen, *, accepted: bool, message
         message=message[:1024],
         at=context.now,
         by=request.by,
+        **(_approves(before) if accepted and request.action in ("promote", "promote-full") else {}),
     )
     return _noted(context.with_status(request=said), said)
+
+
+def _approves(before: Context) -> dict[str, Any]:
+    """Return what a person lets go on, as it stood when the request was read."""
+    rollout = before.progressing
+    assert rollout is not None
+    return {"revision": rollout.revision, "attempt": rollout.attempt, "step": rollout.stage_label}
 
 
 def _noted(context: Context, said: Request) -> Context:
@@ -79,7 +90,7 @@ def _refusal(context: Context, request: RequestSeen) -> str | None:
         return request.problem or f"The request is older than {format_duration(context.limits.request_age)}. Ask again."
     match request.action:
         case "promote" | "promote-full":
-            return _not_current(context, request) or _frozen(context)
+            return _not_current(context, request) or _frozen(context) or _pinned(context, request)
         case "retry":
             return _nothing_to_retry(context, request) or _refused_spec(context)
         case "rollback":
@@ -133,6 +144,15 @@ def _frozen(context: Context) -> str | None:
     )
 
 
+def _pinned(context: Context, request: RequestSeen) -> str | None:
+    """Return why the ladder refuses it: nobody promotes past the rung that the spec names."""
+    rollout = context.progressing
+    assert rollout is not None
+    full = _full(context)
+    following = full if request.action == "promote-full" else next_index(context, *risk_known(rollout.gates))
+    return (ceiling(context, following) or None) if following is not None else None
+
+
 def _not_current(context: Context, request: RequestSeen) -> str | None:
     rollout = context.progressing
     if rollout is None:
@@ -148,6 +168,10 @@ def _skip(context: Context) -> Context:
     """Go straight to the stage in which the candidate answers everything, unless it is reached."""
     rollout = context.progressing
     assert rollout is not None
-    full = next(index for index, stage in enumerate(context.stages) if stage.kind is StageKind.FULL)
+    full = _full(context)
     context = context.with_rollout(full=True)
     return enter(context, full) if rollout.stage < full else context
+
+
+def _full(context: Context) -> int:
+    return next(index for index, stage in enumerate(context.stages) if stage.kind is StageKind.FULL)

@@ -45,6 +45,13 @@ class _World:
         share = math.ceil(self.replicas * weight / 100)
         return max(1, min(share, most) if type(most) is int and weight < 100 else share)
 
+    def pinned(self) -> str | None:
+        """Return the candidate that may answer nobody, None when there is none. A first install has nobody beside it."""
+        rollout = self.plan.status.rollout
+        if rollout is None or rollout.previous is None or rollout.state is not RolloutState.PROGRESSING:
+            return None
+        return rollout.revision if self.seen.spec.get("automation") == "shadow" else None
+
     def home(self) -> str | None:
         """Return the revision that traffic goes home to, None when no rollout is running."""
         rollout = self.plan.status.rollout
@@ -57,7 +64,12 @@ def _route(before: RouteAsk | None, after: RouteAsk, world: _World) -> Iterator[
         yield SafetyError("WeightsSumTo100", "the weights of the planned route do not sum to 100")
     if not after.route.clusters() <= set(after.clusters):
         yield SafetyError("RouteNamesItsClusters", "the planned route names a cluster that is not asked for")
-    if {mirror.revision for mirror in after.route.mirrors} & {arm.revision for arm in after.route.arms}:
+    answering = {arm.revision for arm in after.route.arms}
+    # What traffic goes home to may get copies of what it answers itself: so it is known how much it differs from itself.
+    candidate = world.pinned()
+    if candidate is not None and after.route.weight(candidate) > (before.route.weight(candidate) if before else 0):
+        yield SafetyError("ShadowHasNoWeight", "automation is shadow and the candidate would answer more requests")
+    if {mirror.revision for mirror in after.route.mirrors} & answering - {world.home() or world.plan.status.stable}:
         yield SafetyError("ShadowNeverAnswers", "a revision that gets copies would also answer")
     if before is None or before == after:
         return

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from modelrollout.domain.route import RouteAsk
+from modelrollout.api.captures import capture_of
+from modelrollout.domain.route import Route, RouteAsk
 from modelrollout.engine.context import Context
 from modelrollout.names import mirror_cluster
 from modelrollout.resources.owner import owner_references
@@ -29,4 +30,16 @@ def router_setup(context: Context, ask: RouteAsk) -> Setup:
         revisions=known,
         replicas=spec.replicas,
         limits=context.limits,
+        capture=capture_of(spec, *_compared(ask.route)),
     )
+
+
+def _compared(route: Route) -> tuple[str | None, str | None]:
+    """Return who is compared with whom: who answers with the first one that only gets copies; nobody where nobody does.
+
+    It follows from the route alone. What an ask renders to must not change while the ask stays.
+    """
+    shadows = [mirror.revision for mirror in route.mirrors if not route.weight(mirror.revision)]
+    if not shadows or not route.arms:
+        return None, None
+    return max(route.arms, key=lambda arm: (arm.weight, arm.revision)).revision, shadows[0]

@@ -1,5 +1,8 @@
 """The route that the current state of the rollout wants."""
 
+import math
+
+from modelrollout.api.captures import extractions_of
 from modelrollout.domain.route import Arm, Mirror, Route
 from modelrollout.domain.status import RolloutState
 from modelrollout.engine.context import Context
@@ -20,9 +23,21 @@ def wanted_route(context: Context) -> Route | None:
     )
     return Route(
         arms=tuple(arm for arm in arms if arm.weight),
-        mirrors=(Mirror(revision=rollout.revision, percent=stage.mirror),) if stage.mirror else (),
+        mirrors=_mirrors(context, rollout.previous, rollout.revision, stage.mirror),
         preview=rollout.revision if context.router.previews(context.router_config) else None,
     )
+
+
+def _mirrors(context: Context, stable: str, candidate: str, percent: int) -> tuple[Mirror, ...]:
+    """Return who gets copies: the candidate, and stable itself of some of them where its own noise is asked for."""
+    if not percent:
+        return ()
+    first = Mirror(revision=candidate, percent=percent)
+    analysis = context.spec.analysis
+    baseline = analysis.predictions.baseline if analysis is not None and analysis.predictions is not None else None
+    if baseline is None or not extractions_of(context.spec):
+        return (first,)
+    return first, Mirror(revision=stable, percent=math.ceil(percent * baseline.percent / 100))
 
 
 def _all_to(revision: str | None) -> Route | None:

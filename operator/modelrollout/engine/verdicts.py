@@ -2,7 +2,8 @@
 
 Evidence is combined as a weighted average, which is evidence under any dependence and never weaker than Bonferroni's
 correction (Vovk, Wang, Annals of Statistics 2021). Half of the weight is on the metrics as a whole, half is spread over their
-slices. A promotion needs no correction: every required metric must pass by itself.
+slices. A promotion needs no correction: every required metric must pass by itself. Slices under plain limits have no evidence
+and no weight here.
 """
 
 import math
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.catastrophe import SHARE, limit
+from modelrollout.engine.slices import blamed
 from modelrollout.evidence.combine import average, blame, discoveries
 
 COMPARED = 1 - SHARE
@@ -20,6 +22,9 @@ LONGEST_TEXT = 500
 
 Words = Callable[[str, Evidence], str]
 """From a metric's name and its evidence to what is wrong with it."""
+
+_Said = tuple[str, Evidence]
+"""The name of a metric, and what it or one of its slices has gathered."""
 
 
 def combine(gates: Sequence[Gate], guards: Mapping[str, float], alpha: float, words: Words) -> tuple[Gate, ...]:
@@ -35,7 +40,7 @@ def combine(gates: Sequence[Gate], guards: Mapping[str, float], alpha: float, wo
     if stopped:
         return tuple(_catastrophe(gate) if gate.name in stopped else gate for gate in gates)
     every = [(gate.name, evidence) for gate in gates for evidence in _evidence(gate)]
-    alarms = {name: evidence for name, evidence in every if evidence.alarm}
+    alarms = [(name, evidence) for name, evidence in every if evidence.alarm]
     if alarms:
         return tuple(_fail(gate, alarms, words, sure=True) for gate in gates)
     together = against(gates) if every else 0.0
@@ -51,35 +56,34 @@ def against(gates: Sequence[Gate]) -> float:
     """Return ln of the weighted average of all evidence against the candidate; without any, 0."""
     groups = (
         [gate.evidence.against for gate in gates if gate.evidence is not None],
-        [evidence.against for gate in gates for evidence in gate.slices],
+        [evidence.against for gate in gates if gate.evidence is not None for evidence in gate.slices],
     )
     filled = [group for group in groups if group]
+    if not filled:
+        return 0.0
     weights = [COMPARED / len(filled) / len(group) for group in filled for _ in group]
     return average([log for group in filled for log in group], weights)
 
 
 def _evidence(gate: Gate) -> tuple[Evidence, ...]:
-    return (*([gate.evidence] if gate.evidence is not None else []), *gate.slices)
+    return (gate.evidence, *gate.slices) if gate.evidence is not None else ()
 
 
-def _guilty(every: Sequence[tuple[str, Evidence]], alpha: float) -> tuple[dict[str, Evidence], bool]:
-    """Return the metrics to blame, each with the evidence that says so, and whether that is sure.
+def _guilty(every: Sequence[_Said], alpha: float) -> tuple[list[_Said], bool]:
+    """Return the metrics and slices to blame, each with the evidence that says so, and whether that is sure.
 
     Metrics by closed testing, which errs about any of them with chance α; slices by the e-value form of Benjamini and
     Hochberg's rule, of whose discoveries a share of at most α is wrong. Where nobody is singled out, the loudest is a suspect.
     """
     whole = [(name, evidence) for name, evidence in every if not evidence.slice]
     parts = [(name, evidence) for name, evidence in every if evidence.slice]
-    found = dict(_named(parts, discoveries, alpha)) | dict(_named(whole, blame, alpha))
+    found = [*_named(whole, blame, alpha), *_named(parts, discoveries, alpha)]
     if found:
         return found, True
-    name, evidence = max(every, key=lambda item: item[1].against)
-    return {name: evidence}, False
+    return [max(every, key=lambda item: item[1].against)], False
 
 
-def _named(
-    some: Sequence[tuple[str, Evidence]], rule: Callable[[Sequence[float], float], Sequence[int]], alpha: float
-) -> list[tuple[str, Evidence]]:
+def _named(some: Sequence[_Said], rule: Callable[[Sequence[float], float], Sequence[int]], alpha: float) -> list[_Said]:
     return [some[index] for index in rule([evidence.against for _, evidence in some], alpha)] if some else []
 
 
@@ -88,14 +92,24 @@ def _catastrophe(gate: Gate) -> Gate:
     return gate.model_copy(update={"verdict": Verdict.FAIL, "message": message})
 
 
-def _fail(gate: Gate, guilty: Mapping[str, Evidence], words: Words, *, sure: bool) -> Gate:
-    evidence = guilty.get(gate.name)
-    if evidence is None:
+def _fail(gate: Gate, guilty: Sequence[_Said], words: Words, *, sure: bool) -> Gate:
+    """Fail a gate that is to blame: what all requests say comes first, and of its slices the loudest is told."""
+    mine = [evidence for name, evidence in guilty if name == gate.name]
+    if not mine:
         return _doubt(gate)
-    place = f"slice {evidence.slice}: " if evidence.slice else ""
-    suspect = "" if sure else "suspect, together with other metrics: "
-    message = f"{suspect}{place}{words(gate.name, evidence)}"
-    return gate.model_copy(update={"verdict": Verdict.FAIL, "message": message[:LONGEST_TEXT]})
+    slices = sorted((one for one in mine if one.slice), key=lambda one: -one.against)
+    told = [words(gate.name, one) for one in mine if not one.slice]
+    told += [f"slice {one.slice}: {words(gate.name, one)}" for one in slices[:1]]
+    if len(slices) > 1:
+        told.append(f"also {', '.join(one.slice for one in slices[1:])}")
+    message = f"{'' if sure else 'suspect, together with other metrics: '}{'; '.join(told)}"
+    return gate.model_copy(
+        update={
+            "verdict": Verdict.FAIL,
+            "message": message[:LONGEST_TEXT],
+            "slices": blamed(gate, {one.slice for one in slices} if sure else ()),
+        }
+    )
 
 
 def _doubt(gate: Gate) -> Gate:

@@ -8,12 +8,14 @@ from typing import Any
 
 from modelrollout.api.modeldeployment import Metric
 from modelrollout.domain.capability import Capability
+from modelrollout.domain.golden import GoldenWants
 from modelrollout.domain.observation import Observation
 from modelrollout.domain.reading import Key
 from modelrollout.domain.stage import Stage
 from modelrollout.domain.status import Rollout, RolloutState
 from modelrollout.domain.tally import Measure
 from modelrollout.engine.context import Context, contextualize
+from modelrollout.engine.golden import golden_wants
 from modelrollout.judges._base import Judge
 from modelrollout.names import evidence, mirror_cluster
 from modelrollout.resources.checkpoint import CHECKPOINT
@@ -105,6 +107,7 @@ class AnalysisWants:
         comparison: how evidence is gathered.
         router: parses and locates the router pods for sources that read them.
         metrics: what to measure.
+        resting: metrics that can say nothing in this stage; what they have gathered is kept.
     """
 
     epoch: str
@@ -114,6 +117,7 @@ class AnalysisWants:
     comparison: Comparison
     router: Router[Any]
     metrics: tuple[MetricWants, ...]
+    resting: tuple[MetricWants, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,7 @@ class Wants:
 
     routers: RouterWants | None = None
     analysis: AnalysisWants | None = None
+    golden: GoldenWants | None = None
 
 
 def epoch_of(context: Context) -> str | None:
@@ -141,7 +146,7 @@ def wants(seen: Observation) -> Wants:
     context = contextualize(seen)
     if context is None or seen.deleting:
         return Wants()
-    return Wants(_routers(context), _analysis(context))
+    return Wants(_routers(context), _analysis(context), golden_wants(context))
 
 
 def _routers(context: Context) -> RouterWants | None:
@@ -160,10 +165,13 @@ def _analysis(context: Context) -> AnalysisWants | None:
     rollout, stage, epoch = context.status.rollout, context.stage, epoch_of(context)
     if rollout is None or stage is None or epoch is None or context.spec.analysis is None:
         return None
-    metrics = tuple(
-        MetricWants(metric.name, *metric.source(), *metric.judge())
-        for metric in context.spec.analysis.metrics
-        if judged(context, metric)
+    metrics, resting = (
+        tuple(
+            MetricWants(metric.name, *metric.source(), *metric.judge())
+            for metric in context.spec.analysis.metrics
+            if judged(context, metric) is wanted
+        )
+        for wanted in (True, False)
     )
     if not metrics:
         return None
@@ -185,6 +193,7 @@ def _analysis(context: Context) -> AnalysisWants | None:
         comparison=_comparison(context, stage),
         router=context.router,
         metrics=metrics,
+        resting=resting,
     )
 
 
@@ -237,13 +246,18 @@ def _not_before(context: Context, since: datetime) -> datetime:
 
 
 def judged(context: Context, metric: Metric) -> bool:
-    """Return whether a metric can say anything in the current stage.
+    """Return whether a metric can say anything in the current stage."""
+    return context.stage is not None and speaks_in(context.stage, metric)
+
+
+def speaks_in(stage: Stage, metric: Metric) -> bool:
+    """Return whether a metric can say anything in a stage.
 
     A stage without traffic has no requests to count, so a metric that counts them would block it for ever; a gauge can
-    still be read there. The same holds for what cannot be measured of copies.
+    still be read there. The same holds for what cannot be measured of copies, and the other way round for what only copies
+    can show: once the candidate answers clients itself, nobody answers the same request a second time.
     """
     source, config = metric.source()
-    stage = context.stage
-    if stage is None:
-        return False
+    if source.needs_copies(config):
+        return stage.mirror > 0
     return stage.weight > 0 or (stage.mirror > 0 and source.sees_copies(config)) or not source.counts(config)

@@ -6,8 +6,10 @@ knows p; a test that must learn it takes about as long (0.6 to 1.2 times in simu
 """
 
 import math
+from collections.abc import Sequence
 
 from modelrollout.evidence.margin import project
+from modelrollout.evidence.mixture import Mixture, log_sum
 from modelrollout.evidence.pair import Rates
 
 _LEAST = 1e-9
@@ -49,3 +51,29 @@ def requests_needed_for_limit(rate: float, limit: float, beta: float) -> float:
 def divergence(p: float, q: float) -> float:
     """Return KL(p‖q): by how much q makes a value of rate p more surprising, per request."""
     return p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
+
+
+def requests_until(state: Mixture, growth: Sequence[float], log_e: float) -> float:
+    """Return how many more requests bring a mixture to an evidence if all goes on as it does; infinite if none do.
+
+    Args:
+        state: what has been gathered; starts that are still to come are not looked at.
+        growth: what one request adds to ln e of each alternative, on average.
+        log_e: what is asked for.
+    """
+    enough = log_e + math.log(len(growth))
+    if log_sum(state.parts) >= enough:
+        return 0.0
+    if max(growth) <= 0:
+        return math.inf
+    # The first alternative that gets there alone takes longer than all together. From there Newton's steps down never go too
+    # far, because the evidence is convex in the number of requests.
+    requests = min((enough - part) / each for part, each in zip(state.parts, growth, strict=True) if each > 0)
+    while True:
+        parts = [part + requests * each for part, each in zip(state.parts, growth, strict=True)]
+        total = log_sum(parts)
+        slope = math.fsum(each * math.exp(part - total) for part, each in zip(parts, growth, strict=True))
+        too_many = (total - enough) / slope
+        if too_many < max(0.5, 1e-3 * requests):
+            return requests
+        requests -= too_many

@@ -52,6 +52,11 @@ class PairedTest:
         if not -1 < self.delta < 1:
             raise ValueError(f"A margin of {self.delta:g} cannot be tested. Use one between -1 and 1.")
 
+    @property
+    def alternatives(self) -> int:
+        """Number of alternatives that are mixed."""
+        return len(self.stakes)
+
     def increments(self, block: Cells) -> list[float]:
         """Return ln e of a block, one for each stake."""
         sign = 1 if self.worse else -1

@@ -49,6 +49,10 @@ class Judge(ABC, Generic[C]):
         """Return whether it needs stable beside the candidate."""
         return False
 
+    def needs_baseline(self, config: C) -> bool:  # noqa: ARG002  # most judges take stable as it is
+        """Return whether it needs to know how much stable differs from itself, see ``spec.analysis.predictions.baseline``."""
+        return False
+
     @abstractmethod
     def min_requests(self, config: C) -> int:
         """Return how many requests a window needs before it may be judged; 0 for a gauge."""

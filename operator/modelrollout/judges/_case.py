@@ -7,9 +7,10 @@ is tested about a case is its claim; it is the same for all of them, so only wha
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from modelrollout.evidence.mixture import Mixture, log_sum
+from modelrollout.evidence.onset import Onset
 from modelrollout.evidence.pair import Pair, PairTest
 from modelrollout.judges._stored import down, numbers, short
 
@@ -139,7 +140,19 @@ def read(claim: Claim, raw: object, steps: int) -> Case:
     return Case(Pair(kc, nc, ks, ns), expected, states)
 
 
-def restore(test: PairTest, parts: Sequence[float], steps: int) -> Mixture:
+class Mixed(Protocol):
+    """A test whose state is a mixture."""
+
+    @property
+    def onset(self) -> Onset | None:
+        """Prior of the block in which a regression begins."""
+
+    def start(self) -> Mixture:
+        """Return the state before the first block."""
+        ...
+
+
+def restore(test: Mixed, parts: Sequence[float], steps: int) -> Mixture:
     """Return the state of a test after so many blocks."""
     if steps == 0:
         return test.start()

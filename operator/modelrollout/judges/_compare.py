@@ -37,8 +37,8 @@ class CompareConfig(ApiModel):
 
     margin: Margin | None = None
     """The worst increase that you accept. Absent: 0.5 percentage points or a quarter more, whichever is larger, for rates
-    (errors) and for the requests above each bound of a histogram; 10 percentage points for the share of a class.
-    A mean has no default: set margin.absolute."""
+    (errors) and for the requests above each bound of a histogram; 10 percentage points for the share of a class; 0.5
+    percentage points for bad answers to the same requests. A mean has no default: set margin.absolute."""
     quantile: Quantile | None = None
     """Compare one quantile instead of the whole histogram: "p99 at most 1.2 times stable's". Not together with margin."""
     sensitivity: Literal["margin", "strict"] = "margin"

@@ -3,11 +3,12 @@
 import math
 
 from modelrollout.domain.evidence import Evidence
-from modelrollout.domain.tally import Rate
+from modelrollout.domain.tally import Paired, Rate, Shares
 from modelrollout.judges import _words
 from modelrollout.judges._compare import CompareConfig
 from modelrollout.judges._margin import DEFAULTS, Accepted, accepted
 from modelrollout.judges._means import ABOUT as MEAN
+from modelrollout.judges._paired import ABOUT as PAIRED
 from modelrollout.judges._quantile import label
 
 _SHARE = "share of "
@@ -83,7 +84,9 @@ def _direction(config: CompareConfig, evidence: Evidence) -> str:
 
 def _accepted(config: CompareConfig, evidence: Evidence) -> Accepted:
     if config.margin is None and evidence.about.startswith(_SHARE):
-        return next(margin for margin in DEFAULTS.values() if margin.ratio is None)
+        return DEFAULTS[Shares]
+    if config.margin is None and evidence.about == PAIRED:
+        return DEFAULTS[Paired]
     return accepted(config.margin, Rate)
 
 

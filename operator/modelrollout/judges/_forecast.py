@@ -30,5 +30,9 @@ def further(margin: Accepted, past: Pair, within: float, beta: float) -> int | N
 def left(requests: float, within: float, beta: float) -> int | None:
     """Return what is left of so many requests from nothing to a pass; None when there is no end."""
     enough = math.log(1 / beta)
-    needed = requests * max(enough - within, 0.0) / enough if requests < _MOST else math.inf
-    return math.ceil(needed) if needed < _MOST else None
+    return whole(requests * max(enough - within, 0.0) / enough if requests < _MOST else math.inf)
+
+
+def whole(requests: float) -> int | None:
+    """Return a number of requests rounded up; None when there is no end."""
+    return math.ceil(requests) if requests < _MOST else None

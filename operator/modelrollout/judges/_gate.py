@@ -21,6 +21,7 @@ def conclude(  # noqa: PLR0913  # a reading, its thresholds and the words
     basis: str,
     bound: str,
     required: bool = True,
+    unit: str = "request",
 ) -> Gate:
     """Return the gate.
 
@@ -34,6 +35,7 @@ def conclude(  # noqa: PLR0913  # a reading, its thresholds and the words
         basis: what they are held against, as text: ``margin +0.5 pp``.
         bound: what a pass is within: ``margin``.
         required: whether the rollout waits for a pass.
+        unit: what is counted.
     """
     evidence = reading.evidence
     if evidence is None or reading.state is not State.VALUE or evidence.candidate is None:
@@ -50,7 +52,7 @@ def conclude(  # noqa: PLR0913  # a reading, its thresholds and the words
             slices=reading.slices,
         )
     passed = evidence.within >= math.log(1 / beta) and evidence.requests >= least
-    told = f"{values} ({basis}), {_words.requests(evidence.requests)}"
+    told = f"{values} ({basis}), {_words.count(evidence.requests, unit)}"
     message = f"within the {bound}: {told}" if passed else f"not decided: {told}{_left(evidence, least)}"
     return Gate(
         name=reading.metric,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelrollout.domain.evidence import Evidence
-from modelrollout.domain.tally import Block, Histogram, Rate
+from modelrollout.domain.tally import Block, Histogram, Paired, Rate
 from modelrollout.evidence.constant import ConstantTest
 from modelrollout.evidence.forecast import requests_needed_for_limit
 from modelrollout.evidence.mixture import Mixture
@@ -26,7 +26,7 @@ VERSION = 1
 """Of stored ledgers, see ``compare.py``."""
 DEFAULT_QUANTILE = 0.99
 """What a limit of a histogram is about when the metric names no quantile."""
-_NAMES = {"rate": Rate, "histogram": Histogram}
+_NAMES = {"rate": Rate, "histogram": Histogram, "paired": Paired}
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ def weigh(limit: float, ledger: LimitLedger, block: Block, damping: Damping) -> 
     match block.candidate:
         case Rate(bad, total) if ledger.question.form is Rate:
             return _step(limit, ledger, counts(bad, total), damping)
+        case Paired() as pairs if ledger.question.form is Paired:
+            return _step(limit, ledger, counts(pairs.both + pairs.candidate, pairs.total), damping)
         case Histogram() as tally if ledger.question.form is Histogram:
             bounds = ledger.bounds or choose(tally, tally, MOST_BOUNDS)
             ledger = replace(ledger, bounds=bounds)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from modelrollout.domain.tally import Histogram, Rate, Shares
+from modelrollout.domain.tally import Histogram, Paired, Rate, Shares
 from modelrollout.evidence.margin import MarginTest
 from modelrollout.evidence.onset import Onset
 from modelrollout.evidence.pair import PairTest
@@ -74,7 +74,12 @@ class Accepted:
         )
 
 
-DEFAULTS = {Rate: Accepted(0.005, 1.25), Histogram: Accepted(0.005, 1.25), Shares: Accepted(0.10)}
+DEFAULTS = {
+    Rate: Accepted(0.005, 1.25),
+    Histogram: Accepted(0.005, 1.25),
+    Shares: Accepted(0.10),
+    Paired: Accepted(0.005),
+}
 
 
 def accepted(margin: Margin | None, form: type) -> Accepted:

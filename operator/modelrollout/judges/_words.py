@@ -20,9 +20,17 @@ def plain(number: float) -> str:
     return f"{number:.4g}"
 
 
-def requests(count: int) -> str:
+def count(number: int, unit: str) -> str:
     """Return ``1,240 requests``."""
-    return f"{count:,} request{'' if count == 1 else 's'}"
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
+
+
+def nearly(share: float) -> str:
+    """Return a share of which the last digits matter even near 1: ``99.95 %``."""
+    rest = 100 * (1 - share)
+    if not 0 < rest < 1:
+        return percent(share)
+    return f"{100 * share:.{min(3 - math.floor(math.log10(rest)), 8)}g} %"
 
 
 def about(count: int) -> str:

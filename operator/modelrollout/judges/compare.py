@@ -1,7 +1,8 @@
 """The candidate against stable over the same minutes, decided as soon as the evidence is there and not before.
 
 Each block is a comparison of its own, so load, hour and incidents that hit both versions cancel out. What is compared
-depends on the form of the tallies: a rate, all bounds of a histogram, one quantile, a mean, the shares of classes.
+depends on the form of the tallies: a rate, all bounds of a histogram, one quantile, a mean, the shares of classes, or pairs of
+answers to the same requests.
 """
 
 from collections.abc import Iterator
@@ -11,10 +12,10 @@ from typing import Any
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.reading import Reading
-from modelrollout.domain.tally import Block, Histogram, Mean, Rate, Shares
+from modelrollout.domain.tally import Block, Crossed, Histogram, Mean, Paired, Rate, Scores, Shares
 from modelrollout.domain.verdict import Gate
 from modelrollout.evidence.pair import Pair
-from modelrollout.judges import _compare_words
+from modelrollout.judges import _compare_words, _paired
 from modelrollout.judges._base import DEFAULT_BETA, Question, Weigher
 from modelrollout.judges._bounds import HistogramBounds
 from modelrollout.judges._case import Damping
@@ -23,6 +24,7 @@ from modelrollout.judges._forecast import further
 from modelrollout.judges._gate import conclude
 from modelrollout.judges._margin import accepted
 from modelrollout.judges._means import Means, ScaledMeans
+from modelrollout.judges._paired import Pairs
 from modelrollout.judges._quantile import HistogramQuantile
 from modelrollout.judges._rates import Rates
 from modelrollout.judges._shares import ClassShares
@@ -31,7 +33,8 @@ from modelrollout.judges._stored import fields
 VERSION = 1
 """Of stored ledgers. Another one means other tests; what was gathered with them is then worth nothing."""
 _FORMS: dict[str, Form[Any]] = {
-    form.name: form for form in (Rates(), HistogramBounds(), HistogramQuantile(), Means(), ScaledMeans(), ClassShares())
+    form.name: form
+    for form in (Rates(), HistogramBounds(), HistogramQuantile(), Means(), ScaledMeans(), ClassShares(), Pairs())
 }
 
 
@@ -68,6 +71,11 @@ class CompareJudge(Weigher[CompareConfig, Ledger]):
         if not forms or not counts:
             reason = "this metric is one number and has no counters of requests, so there is nothing to compare"
             return (Problem("compare", reason, "Use threshold, or a metric that counts."),)
+        if forms & {Scores, Crossed}:
+            reason = "this metric counts how far two predictions agree, which neither version has for itself"
+            return (
+                Problem("compare", reason, "Use agreement, with margin for a model whose answers differ by chance."),
+            )
         return tuple(_problems(config, forms, fraction=fraction))
 
     def compares(self, config: CompareConfig) -> bool:  # noqa: ARG002  # whatever is compared
@@ -84,11 +92,11 @@ class CompareJudge(Weigher[CompareConfig, Ledger]):
             return frozenset({Histogram})
         if config.worse is not None or config.lowest is not None:
             return frozenset({Mean})
-        every = {Rate, Histogram, Mean, Shares}
+        every = {Rate, Histogram, Mean, Shares, Paired}
         if config.margin is None:
             every -= {Mean}
         elif config.margin.absolute is None or config.margin.ratio is not None:
-            every -= {Mean, Shares}
+            every -= {Mean, Shares, Paired}
         return frozenset(every)
 
     def begin(self, config: CompareConfig, question: Question) -> Ledger:
@@ -132,7 +140,12 @@ class CompareJudge(Weigher[CompareConfig, Ledger]):
         )
 
     def needed(self, config: CompareConfig, form: type, rate: float, share: float, beta: float) -> int | None:
-        """Return how many requests a pass will take; of a histogram, for a bound that so many requests are above."""
+        """Return how many requests a pass will take.
+
+        Of a histogram, for a bound that so many requests are above; of pairs, if no bad answer has a cause in the request.
+        """
+        if form is Paired:
+            return _paired.needed(config, rate, beta)
         if config.quantile is not None or form not in (Rate, Histogram):
             return None
         requests = 1e6
@@ -150,7 +163,7 @@ def _form(config: CompareConfig, form: type) -> str:
         return HistogramBounds.name if config.quantile is None else HistogramQuantile.name
     if form is Mean:
         return Means.name if config.lowest is None else ScaledMeans.name
-    return ClassShares.name if form is Shares else Rates.name
+    return {Shares: ClassShares.name, Paired: Pairs.name}.get(form, Rates.name)
 
 
 def _loadable(config: CompareConfig) -> frozenset[str]:
@@ -171,8 +184,12 @@ def _problems(config: CompareConfig, forms: frozenset[type], *, fraction: bool) 
             yield Problem(f"compare.{name}", "this metric is no mean", _LEAVE)
     if margin is None:
         return
-    if Shares in forms and margin.ratio is not None:
-        reason = "shares of classes have no ratio: a class may be rare"
+    if margin.ratio is not None and (Shares in forms or Paired in forms):
+        reason = (
+            "shares of classes have no ratio: a class may be rare"
+            if Shares in forms
+            else "answers to the same requests have no ratio: what is compared is in how many only one of them is bad"
+        )
         yield Problem("compare.margin.ratio", reason, "Set margin.absolute instead.")
     if margin.absolute is not None and margin.absolute >= 1:
         yield _no_fraction(margin.absolute)

@@ -8,7 +8,7 @@ from pydantic import Field
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.reading import Reading, State
-from modelrollout.domain.tally import Block, Histogram, Rate
+from modelrollout.domain.tally import Block, Crossed, Histogram, Paired, Rate, Scores
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.evidence.forecast import requests_needed_for_limit
 from modelrollout.judges import _limit, _words
@@ -20,6 +20,9 @@ from modelrollout.schema import ApiModel, Rule
 
 _LEAST_REQUESTS = 50
 """Requests that a pass by evidence needs when nobody says so, as for ``compare``."""
+
+_SHARES = frozenset({Rate, Paired})
+"""Tallies of which a share is bad; of answers to the same requests it is the candidate's."""
 
 
 class ThresholdConfig(ApiModel):
@@ -91,12 +94,15 @@ class ThresholdJudge(Weigher[ThresholdConfig, LimitLedger]):
     ) -> tuple[Problem, ...]:
         """Return why this judge cannot judge such readings."""
         found = []
-        if config.sequential and not forms & self.forms(config):
+        if config.sequential and forms & {Scores, Crossed}:
+            reason = "evidence about a limit is gathered of what must not be above it, and predictions should agree"
+            found.append(Problem("threshold.evidence", reason, "Use agreement with min, or leave it out."))
+        elif config.sequential and not forms & self.forms(config):
             reason = (
                 "this metric is no share of requests and no histogram, so there is nothing to gather evidence about"
             )
             found.append(Problem("threshold.evidence", reason, "Leave it out."))
-        elif config.sequential and Rate in forms and config.max in (0, 1):
+        elif config.sequential and forms & _SHARES and config.max in (0, 1):
             reason = f"no number of requests can prove that a share is below {config.max:g}, or above it"
             found.append(Problem("threshold.max", reason, "Write a number between 0 and 1."))
         if config.min_requests is not None and not counts:
@@ -120,7 +126,7 @@ class ThresholdJudge(Weigher[ThresholdConfig, LimitLedger]):
 
     def forms(self, config: ThresholdConfig) -> frozenset[type]:  # noqa: ARG002  # the same for all limits
         """Return what tallies evidence can be gathered from."""
-        return frozenset({Rate, Histogram})
+        return frozenset({*_SHARES, Histogram})
 
     def begin(self, config: ThresholdConfig, question: Question) -> LimitLedger:
         """Return the ledger before the first block."""
@@ -146,7 +152,7 @@ class ThresholdJudge(Weigher[ThresholdConfig, LimitLedger]):
 
     def needed(self, config: ThresholdConfig, form: type, rate: float, share: float, beta: float) -> int | None:  # noqa: ARG002  # stable is not looked at
         """Return how many requests a pass of a share will take."""
-        if form is not Rate:
+        if form not in _SHARES:
             return None
         found = requests_needed_for_limit(rate, _most(config), beta)
         return max(math.ceil(found), self.min_requests(config)) if math.isfinite(found) else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from modelrollout.domain.capability import Capability
+from modelrollout.domain.capture import Capture
 from modelrollout.domain.observation import Limits
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.revision import Revision
@@ -29,6 +30,7 @@ class Setup:
         revisions: every revision that the ask names.
         replicas: model replicas of a full-size revision.
         limits: operator settings.
+        capture: what is captured of copied requests; None where the spec compares no predictions.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Setup:
     revisions: Mapping[str, Revision]
     replicas: int
     limits: Limits
+    capture: Capture | None = None
 
 
 @dataclass(frozen=True)

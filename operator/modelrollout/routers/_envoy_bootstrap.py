@@ -8,15 +8,20 @@ start pods before the new file is there.
 from datetime import timedelta
 from typing import Any
 
+from modelrollout.routers._envoy_capture import COLLECTOR, listener_filter
+
 HTTP_PORT = 8080
 STATUS_PORT = 9902
 ADMIN_PORT = 9901
 CLOCK_PORT = 9903
+COLLECTOR_PORT = 9904
 DIRECTORY = "/etc/router"
 CLUSTERS_FILE = "cds.yaml"
 ROUTES_FILE = "rds.yaml"
 ROUTE_CONFIG = "model"
 
+LARGEST_ANSWER = 64 * 1024
+"""Bytes of what a call from Lua may be answered."""
 LEAST_DRAIN = timedelta(seconds=5)
 """Measured: kept connections have moved to the other routers after this, and none was lost."""
 TICK = timedelta(milliseconds=500)
@@ -53,12 +58,18 @@ _HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_man
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 
 
-def bootstrap(drain: timedelta) -> dict[str, Any]:
+_FEW = {"max_connections": 16, "max_pending_requests": 128, "max_requests": 128}
+"""What is above is dropped, and counted: a collector that stands still costs the router at most 32 MiB."""
+
+
+def bootstrap(drain: timedelta, *, captures: bool = False) -> dict[str, Any]:
     """Return the bootstrap of a router pod.
 
     Args:
         drain: how long a pod that leaves waits at most for requests in flight.
+        captures: a collector runs beside it.
     """
+    clusters = [_local("admin", ADMIN_PORT), _local("clock", CLOCK_PORT)]
     return {
         "node": {"id": "router", "cluster": "router"},
         "admin": {"address": _address("127.0.0.1", ADMIN_PORT)},
@@ -70,15 +81,22 @@ def bootstrap(drain: timedelta) -> dict[str, Any]:
                 {"match": {"prefix": "router."}, "buckets": list(BUCKETS)},
             ]
         },
+        **({"layered_runtime": {"layers": [_limits()]}} if captures else {}),
         "dynamic_resources": {"cds_config": _file(CLUSTERS_FILE)},
         "static_resources": {
-            "listeners": [_ingress(), _status(drain), _clock()],
-            "clusters": [_local("admin", ADMIN_PORT), _local("clock", CLOCK_PORT)],
+            "listeners": [_ingress(captures=captures), _status(drain, captures=captures), _clock()],
+            "clusters": [*clusters, _collector()] if captures else clusters,
         },
     }
 
 
-def _ingress() -> dict[str, Any]:
+def _limits() -> dict[str, Any]:
+    # Lua's calls keep the whole answer: those of a broken collector, 10 MB each, were 100 MiB at once. Ours are a few bytes.
+    return {"name": "limits", "static_layer": {"http.async_response_buffer_limit": LARGEST_ANSWER}}
+
+
+def _ingress(*, captures: bool) -> dict[str, Any]:
+    last = _router_filter(suppress_envoy_headers=True)
     return _listener(
         "ingress",
         "0.0.0.0",  # noqa: S104  # a pod's address is not known before it runs
@@ -94,7 +112,7 @@ def _ingress() -> dict[str, Any]:
                 "config_source": {**_file(ROUTES_FILE), "initial_fetch_timeout": "0s"},
             },
             "access_log": [_time_to_first_byte()],
-            "http_filters": [_router_filter(suppress_envoy_headers=True)],
+            "http_filters": [listener_filter(), last] if captures else [last],
         },
     )
 
@@ -131,9 +149,13 @@ def _no_probe() -> dict[str, Any]:
 PROBE_HEADER = "x-router-probe"
 PROBE_VALUE = "ready"
 PROBE_PATH = "/ready"
+PREDICTIONS_PATH = "/predictions"
+"""On the status port: what the collector has counted, for the operator."""
+PREDICTIONS_METRICS_PATH = "/predictions/metrics"
+"""The same for Prometheus."""
 
 
-def _status(drain: timedelta) -> dict[str, Any]:
+def _status(drain: timedelta, *, captures: bool) -> dict[str, Any]:
     lua = _DRAIN % {"least": LEAST_DRAIN / TICK, "most": drain / TICK}
     return _listener(
         "status",
@@ -148,6 +170,7 @@ def _status(drain: timedelta) -> dict[str, Any]:
                 {"match": _get("/ready"), "route": {"cluster": "admin"}},
                 {"match": _get("/stats/prometheus"), "route": {"cluster": "admin"}},
                 {"match": _get("/drain"), "direct_response": {"status": 200, "body": {"inline_string": "drained"}}},
+                *((_pairs(PREDICTIONS_PATH), _pairs(PREDICTIONS_METRICS_PATH)) if captures else ()),
             ),
             "http_filters": [
                 {
@@ -161,6 +184,20 @@ def _status(drain: timedelta) -> dict[str, Any]:
             ],
         },
     )
+
+
+def _pairs(path: str) -> dict[str, Any]:
+    # Of high priority, which has limits of its own: where so much is captured that some is dropped, it is read all the same.
+    return {"match": _get(path), "route": {"cluster": COLLECTOR, "timeout": "5s", "priority": "HIGH"}}
+
+
+def _collector() -> dict[str, Any]:
+    limits = [{"priority": "DEFAULT", **_FEW}, {"priority": "HIGH", **_FEW}]
+    return {
+        **_local(COLLECTOR, COLLECTOR_PORT),
+        "connect_timeout": "1s",
+        "circuit_breakers": {"thresholds": limits},
+    }
 
 
 def _clock() -> dict[str, Any]:

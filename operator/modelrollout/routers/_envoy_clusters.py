@@ -1,7 +1,7 @@
 """The file of clusters: one per revision, and one more for the copies it gets.
 
-A cluster's text depends on its revision alone. Envoy compares clusters by content, so the ones that stay are not touched by an
-update, and their connections live on.
+A cluster's text depends on its revision alone, and that of a mirror on whether the spec captures at all, which no rollout
+changes. Envoy compares clusters by content, so the ones that stay are not touched by an update, and their connections live on.
 """
 
 from datetime import timedelta
@@ -10,6 +10,7 @@ from typing import Any
 from modelrollout.domain.revision import Revision
 from modelrollout.names import host, mirror_cluster
 from modelrollout.routers._base import Setup
+from modelrollout.routers._envoy_capture import mirror_filters
 
 LONGEST_MIRROR = timedelta(seconds=60)
 """A copy that takes longer is cut: a hung candidate would otherwise keep its few slots for ever."""
@@ -17,6 +18,9 @@ LONGEST_MIRROR = timedelta(seconds=60)
 _MANY = {"max_connections": 4096, "max_pending_requests": 4096, "max_requests": 4096, "max_retries": 1024}
 _FEW = {"max_connections": 64, "max_pending_requests": 64, "max_requests": 64}
 """What is above is dropped, and counted: a slow candidate costs the router little memory and clients nothing."""
+
+_OPTIONS = "typed_extension_protocol_options"
+_HTTP = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 def clusters(setup: Setup, names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -27,6 +31,8 @@ def clusters(setup: Setup, names: tuple[str, ...]) -> list[dict[str, Any]]:
         longest = {"max_stream_duration": _seconds(min(revision.timeout, LONGEST_MIRROR))}
         known[revision.name] = _cluster(setup, revision, revision.name, _MANY, {})
         known[mirror] = _cluster(setup, revision, mirror, _FEW, longest)
+        if setup.capture is not None:
+            known[mirror][_OPTIONS][_HTTP]["http_filters"] = mirror_filters(mirror)
     return [known[name] for name in sorted(names)]
 
 
@@ -54,9 +60,9 @@ def _cluster(
         "circuit_breakers": {"thresholds": [limits]},
         "track_cluster_stats": {"per_endpoint_stats": True},
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        _OPTIONS: {
+            _HTTP: {
+                "@type": f"type.googleapis.com/{_HTTP}",
                 "explicit_http_config": {"http_protocol_options": {}},
                 # Model servers close idle connections (uvicorn after 5 s, gunicorn after 2 s). A request that is sent in that
                 # moment is lost and must not be repeated, so the router closes first.

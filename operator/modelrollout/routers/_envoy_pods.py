@@ -8,9 +8,10 @@ import math
 from datetime import timedelta
 from typing import Any
 
-from modelrollout.names import COMPONENT_ROUTER, router, router_labels
+from modelrollout.names import COMPONENT_ROUTER, LABEL_COLLECTOR, router, router_labels
 from modelrollout.resources.owner import child_metadata
 from modelrollout.routers._base import Setup
+from modelrollout.routers._collector import collector
 from modelrollout.routers._envoy_bootstrap import (
     DIRECTORY,
     HTTP_PORT,
@@ -39,6 +40,8 @@ def router_deployment(setup: Setup, replicas: int) -> dict[str, Any]:
         replicas: number of pods.
     """
     name, labels = router(setup.name), router_labels(setup.name)
+    # Whoever reads what collectors count finds the routers that have one.
+    more = {LABEL_COLLECTOR: "true"} if setup.capture is not None else {}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -49,7 +52,7 @@ def router_deployment(setup: Setup, replicas: int) -> dict[str, Any]:
             "selector": {"matchLabels": labels},
             # One at a time, and a new one first: a router must be Ready before another may leave.
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-            "template": {"metadata": {"labels": labels}, "spec": _pod(setup, name, labels)},
+            "template": {"metadata": {"labels": {**labels, **more}}, "spec": _pod(setup, name, labels)},
         },
     }
 
@@ -78,13 +81,17 @@ def _pod(setup: Setup, name: str, labels: dict[str, str]) -> dict[str, Any]:
                 "labelSelector": {"matchLabels": labels},
             }
         ],
-        "containers": [_envoy(setup)],
+        "containers": [_envoy(setup)]
+        if setup.capture is None
+        else [_envoy(setup), collector(setup.limits.collector_image)],
         "volumes": [{"name": "route", "configMap": {"name": name}}],
     }
 
 
 def _envoy(setup: Setup) -> dict[str, Any]:
-    config = json.dumps(bootstrap(_drain(setup)), sort_keys=True, separators=(",", ":"))
+    config = json.dumps(
+        bootstrap(_drain(setup), captures=setup.capture is not None), sort_keys=True, separators=(",", ":")
+    )
     probe = {"name": PROBE_HEADER, "value": PROBE_VALUE}
     return {
         "name": "envoy",

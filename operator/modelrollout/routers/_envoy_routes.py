@@ -3,6 +3,7 @@
 Order matters, the first match wins: the readiness probe, people with the preview header, and then everybody.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from modelrollout.domain.route import Mirror, Route
 from modelrollout.names import PREVIEW_VALUE, mirror_cluster
 from modelrollout.routers._base import Setup
 from modelrollout.routers._envoy_bootstrap import PROBE_HEADER, PROBE_PATH, PROBE_VALUE, ROUTE_CONFIG
+from modelrollout.routers._envoy_capture import captured, chosen, percent_header, turned_on
 
 REVISION_HEADER = "x-model-revision"
 """Response header that says which revision answered; one that the model sets itself is overwritten."""
@@ -34,10 +36,7 @@ def routes(setup: Setup, route: Route, preview_header: str | None, idle: timedel
         matches.append(_preview(setup, route.preview, preview_header, idle))
     split = _split(setup, route, idle)
     if route.mirrors:
-        policies = {"request_mirror_policies": [_policy(mirror) for mirror in route.mirrors]}
-        matches.append(
-            {"name": "mirrored", "match": {"prefix": "/", "headers": [_small()]}, "route": {**split, **policies}}
-        )
+        matches += _mirrored(setup, route, split)
         matches.append({"name": NOT_MIRRORED, "match": {"prefix": "/"}, "stat_prefix": NOT_MIRRORED, "route": split})
     else:
         matches.append({"name": "split", "match": {"prefix": "/"}, "route": split})
@@ -74,6 +73,22 @@ def _split(setup: Setup, route: Route, idle: timedelta) -> dict[str, Any]:
     # Envoy has one timeout per route, not per cluster: the shorter one is for the model server to keep.
     longest = max(setup.revisions[arm.revision].timeout for arm in arms)
     return {"weighted_clusters": {"clusters": weighted}, **_forwarding(longest, idle)}
+
+
+def _mirrored(setup: Setup, route: Route, split: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the route of small requests, and, where answers are captured, another one for those that nobody gets a copy of."""
+    small = {"prefix": "/", "headers": [_small()]}
+    policies = [_policy(mirror) for mirror in route.mirrors]
+    mirrored = {"name": "mirrored", "match": small, "route": {**split, "request_mirror_policies": policies}}
+    if setup.capture is None or not captured(setup.capture, route):
+        yield mirrored
+        return
+    for policy in policies:
+        policy["request_headers_mutations"].append(percent_header(setup.capture))
+    some = chosen(route.mirrors)
+    yield {**mirrored, "match": {**small, **some}, **turned_on(setup.capture)}
+    if some:
+        yield {"name": "notChosen", "match": small, "route": split}
 
 
 def _forwarding(timeout: timedelta, idle: timedelta) -> dict[str, Any]:

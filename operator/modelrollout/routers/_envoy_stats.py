@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from modelrollout.domain.exposition import parse_exposition
 from modelrollout.routers._base import Report
+from modelrollout.routers._envoy_capture import COLLECTOR
 
 _WANTED = (
     r"version_text$",
@@ -21,7 +22,7 @@ _WANTED = (
     r"^vhost\.model\.route\.notMirrored\.upstream_rq_(total|completed)$",
 )
 STATUS_PATH = f"/stats/prometheus?text_readouts&filter={quote('|'.join(_WANTED), safe='')}"
-_STATIC = frozenset({"admin", "clock"})
+_STATIC = frozenset({"admin", "clock", COLLECTOR})
 
 
 def parse_status(text: str) -> Report:

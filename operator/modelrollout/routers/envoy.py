@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from modelrollout.domain.capability import Capability
+from modelrollout.domain.capture import CAPTURE_FILE
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.route import RouteAsk
 from modelrollout.domain.stage import Stage
@@ -87,7 +88,7 @@ class EnvoyRouter(Router[EnvoyConfig]):
         return "ConfigMap", router(name)
 
     def version(self, config: EnvoyConfig, setup: Setup, ask: RouteAsk) -> str:
-        """Return the serial and a hash of both files."""
+        """Return the serial and a hash of the files."""
         return _version(config, _read(setup), ask)
 
     def read(self, carrier: Mapping[str, Any]) -> RouteAsk | None:
@@ -113,7 +114,7 @@ class _Read:
 def _read(setup: Setup) -> _Read:
     revisions = ((revision.name, revision.port, revision.timeout) for revision in setup.revisions.values())
     owner = json.dumps(setup.owner, sort_keys=True)
-    return _Read((setup.name, setup.namespace, owner, tuple(revisions), setup.limits), setup)
+    return _Read((setup.name, setup.namespace, owner, tuple(revisions), setup.limits, setup.capture), setup)
 
 
 @lru_cache(maxsize=64)
@@ -124,6 +125,7 @@ def _routing(config: EnvoyConfig, read: _Read, ask: RouteAsk) -> tuple[dict[str,
         CLUSTERS_FILE: {"version_info": version, "resources": clusters(setup, ask.clusters)},
         ROUTES_FILE: {"version_info": version, "resources": [_routes(config, setup, ask)]},
         ASK_KEY: ask.dump(),
+        **({CAPTURE_FILE: setup.capture.dump()} if setup.capture is not None else {}),
     }
     name = router(setup.name)
     config_map = {
@@ -138,7 +140,10 @@ def _routing(config: EnvoyConfig, read: _Read, ask: RouteAsk) -> tuple[dict[str,
 
 @lru_cache(maxsize=64)
 def _version(config: EnvoyConfig, read: _Read, ask: RouteAsk) -> str:
-    content = json.dumps([clusters(read.setup, ask.clusters), _routes(config, read.setup, ask)], sort_keys=True)
+    setup = read.setup
+    # The collector reads its file at the same moment: what a router has accepted, its collector obeys.
+    captured = [setup.capture.dump()] if setup.capture is not None else []
+    content = json.dumps([clusters(setup, ask.clusters), _routes(config, setup, ask), *captured], sort_keys=True)
     return f"{ask.serial}-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
 
 

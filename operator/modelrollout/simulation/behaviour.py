@@ -1,4 +1,4 @@
-"""How the pods of an image behave: when they are Ready, how fast they answer, how often they fail."""
+"""How the pods of an image behave: when they are Ready, how fast they answer, how often they fail, and what they predict."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,11 @@ class Behaviour:
         errors: share of its answers that are 5xx.
         latency: seconds until it answers; where chance rules, half of its answers take longer.
         hangs: it never answers.
+        differs: share of requests of which it predicts another label than the right one, the same each time.
+        differs_in: the same in some parts of the traffic, by their names.
+        noise: share of its answers in which it predicts another label than it meant.
+        empty: share of its answers without a prediction.
+        always: the only label that it knows; empty: it knows all.
     """
 
     ready_after: float = 3.0
@@ -22,6 +27,11 @@ class Behaviour:
     errors: float = 0.0
     latency: float = 0.05
     hangs: bool = False
+    differs: float = 0.0
+    differs_in: tuple[tuple[str, float], ...] = ()
+    noise: float = 0.0
+    empty: float = 0.0
+    always: str = ""
 
     def __str__(self) -> str:
         """Say what is bad about it."""
@@ -30,6 +40,11 @@ class Behaviour:
             "is never Ready" if self.never_ready else "",
             f"fails {self.errors:.0%} of its requests" if self.errors else "",
             "never answers" if self.hangs else "",
+            f"predicts something else for {self.differs:.0%} of its requests" if self.differs else "",
+            *(f"predicts something else for {share:.0%} of {part}" for part, share in self.differs_in),
+            f"predicts by chance {self.noise:.0%} of the time" if self.noise else "",
+            f"predicts nothing for {self.empty:.0%} of its requests" if self.empty else "",
+            f"always predicts {self.always}" if self.always else "",
         ]
         return ", ".join(filter(None, bad)) or "behaves well"
 

@@ -155,6 +155,9 @@ class Clerk:
     def count(self, cluster: str, requests: int, bad: int) -> None:
         """Note requests that a router sent to a cluster."""
         copies = cluster == mirror_cluster(self._revision)
+        if cluster.endswith(mirror_cluster("")) and not copies:
+            # What stable answers twice is one answer for clients.
+            return
         arm = "copies" if copies else "candidate" if cluster == self._revision else "stable"
         self.tape.add(arm, self.now, requests, bad)
 
@@ -188,6 +191,8 @@ class Clerk:
                 return Verdict(decision, at, stage, reason, words)
             case _ if status.get("phase") == "WaitingForApproval" and message.startswith(INCONCLUSIVE):
                 return Verdict(Decision.INCONCLUSIVE, at, stage, INCONCLUSIVE, message)
+            case _ if status.get("phase") == "Pinned":
+                return Verdict(Decision.UNDECIDED, at, stage, message=message)
             case _:
                 self._approve(waits=status.get("phase") == "WaitingForApproval")
                 return None

@@ -19,6 +19,7 @@ from modelrollout.simulation.kubelet import Kubelet, image_of
 from modelrollout.simulation.log import Log
 from modelrollout.simulation.network import Network
 from modelrollout.simulation.person import NAMESPACE, Person
+from modelrollout.simulation.probes import Models
 from modelrollout.simulation.replica import Replica
 from modelrollout.simulation.stillness import Stillness
 from modelrollout.simulation.store import Change, Object, Store
@@ -74,7 +75,9 @@ class Cluster:
         GarbageCollector(self.agenda, self.store)
         self.store.watchers += [self._direct_clients, self._invite_clients, self._count_losses]
         self.server = ApiServer(self.store, self.log.event)
-        self.http = SimulatedHttp(self.store, self.kubelet, lambda: self.agenda.now)
+        self.http = SimulatedHttp(
+            self.store, self.kubelet, lambda: self.agenda.now, Models(self.store, self.behaviours)
+        )
         self._stillness = Stillness(self.agenda, self.store, self.http)
         self.writes: list[str] = []
         self.on_route: Callable[[Envoy], None] = lambda _envoy: None

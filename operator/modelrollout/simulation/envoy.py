@@ -12,12 +12,15 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from modelrollout.domain.capture import CAPTURE_FILE, Capture
 from modelrollout.names import mirror_cluster
 from modelrollout.routers._envoy_bootstrap import CLUSTERS_FILE, ROUTES_FILE
 from modelrollout.simulation.answers import answer, recall
 from modelrollout.simulation.arrivals import Arrived, Chance
 from modelrollout.simulation.behaviour import Behaviour
 from modelrollout.simulation.counts import Counts
+from modelrollout.simulation.kinds import Meeting
+from modelrollout.simulation.pairs import Pairs
 from modelrollout.simulation.traffic import Traffic
 
 LONGEST = 2.0
@@ -91,6 +94,7 @@ class Envoy:
         self.routes = Routes()
         self.serves = False
         self.counts: dict[str, Counts] = defaultdict(Counts)
+        self.pairs = Pairs(traffic.chance.random if traffic.chance is not None else None, pod)
 
     def load(self, files: Mapping[str, str]) -> None:
         """Take new files; equal ones change nothing."""
@@ -98,6 +102,7 @@ class Envoy:
             return
         self.account()
         self._files = files
+        self.pairs.obey(_read_capture(files.get(CAPTURE_FILE)))
         before = (self.clusters, self.routes)
         # A process that boots fetches its clusters first; later each file is noticed by itself.
         steps = [self._take_clusters, self._take_routes]
@@ -147,11 +152,31 @@ class Envoy:
         if chance is not None:
             for cluster, arrived in chance.arrivals.reach(self.routes, requests, since, now).items():
                 self._draw(chance, cluster, arrived)
+                self._compare(cluster, arrived.total)
             return
         for cluster, weight in self.routes.arms.items():
             self._count(cluster, requests * weight / 100, answering=True)
         for cluster, percent in self.routes.mirrors.items():
             self._count(cluster, requests * percent / 100, answering=False)
+            self._compare(cluster, requests * percent / 100)
+
+    def _compare(self, cluster: str, requests: float) -> None:
+        """Show copied requests to the collector, with what both versions say to them."""
+        capture, chance = self.pairs.capture, self._traffic.chance
+        if (
+            capture is None
+            or not capture.stable
+            or not capture.candidate
+            or cluster != mirror_cluster(capture.candidate)
+        ):
+            return
+        stable, candidate = (next(iter(self.members(name).values()), None) for name in (capture.stable, cluster))
+        if stable is None or candidate is None or not requests:
+            return
+        # Envoy draws one number for each request: of those that are copied to the candidate so many are copied to stable.
+        again = min(1.0, self.routes.mirrors.get(mirror_cluster(capture.stable), 0) / self.routes.mirrors[cluster])
+        shared = chance.shared if chance is not None else 0.0
+        self.pairs.copied(Meeting(self._traffic.mix, stable, candidate, shared, again), requests)
 
     def _draw(self, chance: Chance, cluster: str, arrived: Arrived) -> None:
         """Count requests one by one."""
@@ -203,6 +228,11 @@ class Envoy:
             counts.slow += share if behaviour.hangs else 0
             if not behaviour.hangs:
                 counts.latencies[behaviour.latency] += share
+
+
+@lru_cache(maxsize=64)
+def _read_capture(text: str | None) -> Capture | None:
+    return Capture.model_validate_json(text) if text is not None else None
 
 
 @lru_cache(maxsize=512)

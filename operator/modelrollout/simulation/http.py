@@ -1,11 +1,16 @@
-"""What can be asked over HTTP: the status pages of routers, and a Prometheus that answers as it is told to."""
+"""What can be asked over HTTP: routers, their collectors and models, and a Prometheus that answers as it is told to."""
 
+import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from modelrollout.domain.golden import Answer as Answered
+from modelrollout.domain.golden import Sent
 from modelrollout.errors import SourceError
+from modelrollout.simulation.envoy import Envoy
 from modelrollout.simulation.kubelet import Kubelet
+from modelrollout.simulation.probes import Models
 from modelrollout.simulation.statistics import render
 from modelrollout.simulation.store import Store
 
@@ -22,23 +27,47 @@ class SimulatedHttp:
         store: knows which pod has an address.
         kubelet: knows its proxy.
         now: the current time.
+        models: answer pinned requests.
+
+    Attributes:
+        silent: router pods that do not answer.
+        collects: whether the collector in a router's pod lives.
+        query: what Prometheus answers.
     """
 
-    def __init__(self, store: Store, kubelet: Kubelet, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, kubelet: Kubelet, now: Callable[[], datetime], models: Models) -> None:
         self._store = store
         self._kubelet = kubelet
         self._now = now
+        self.models = models
         self.silent: set[str] = set()
+        self.collects: Callable[[str], bool] = lambda _pod: True
         self.query: Callable[[str], Answer] = lambda _query: []
 
     async def router_status(self, address: str, port: int, path: str) -> str:  # noqa: ARG002  # one page is served
         """GET a router pod's status page."""
+        return render(self._envoy(address, "a router's status page"))
+
+    async def predictions(self, address: str, port: int) -> str:  # noqa: ARG002  # one port is served
+        """GET what the collector in a router's pod has counted."""
+        what = "the collector in a router's pod"
+        envoy = self._envoy(address, what)
+        if not self.collects(envoy.pod) or envoy.pairs.capture is None:
+            raise SourceError(f"Asking {what}: it answered 503. Check its log.")
+        envoy.account()
+        return json.dumps(envoy.pairs.page())
+
+    def _envoy(self, address: str, what: str) -> Envoy:
         for pod in self._store.every("Pod"):
             if pod["status"].get("podIP") == address and pod["metadata"]["name"] not in self.silent:
                 envoy = self._kubelet.envoys.get(pod["metadata"]["uid"])
                 if envoy is not None:
-                    return render(envoy)
-        raise SourceError("Asking a router's status page: no answer within 1 s. Check that it runs and can be reached.")
+                    return envoy
+        raise SourceError(f"Asking {what}: no answer within 1 s. Check that it runs and can be reached.")
+
+    async def probe(self, address: str, port: int, sent: Sent, limit: timedelta) -> Answered:  # noqa: ARG002  # one port is served
+        """Send one pinned request to a model pod."""
+        return self.models.answer(address, sent, limit)
 
     async def prometheus(self, query: str) -> Any:  # noqa: ANN401  # decoded JSON
         """Run one instant query."""

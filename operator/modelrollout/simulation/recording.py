@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from modelrollout.errors import RolloutError
+from modelrollout.names import mirror_cluster
 from modelrollout.simulation.arrivals import Arrived
 
 if TYPE_CHECKING:
@@ -127,5 +128,6 @@ class Replay:
             entry = self._left.pop()
             total, bad = sums[entry.arm]
             sums[entry.arm] = (total + entry.total, bad + entry.bad)
-        clusters = {"stable" if name == self.stable else "candidate": name for name in (*routes.mirrors, *routes.arms)}
+        getting = [name for name in (*routes.mirrors, *routes.arms) if name != mirror_cluster(self.stable)]
+        clusters = {"stable" if name == self.stable else "candidate": name for name in getting}
         return {clusters[arm]: Arrived(*both) for arm, both in sums.items() if arm in clusters and both[0]}

@@ -12,9 +12,11 @@ from modelrollout.adapters.observe import Observer
 from modelrollout.adapters.pods import PodStore
 from modelrollout.adapters.protocols import Http, Kube
 from modelrollout.controller.polling import FAST, SLOW, Poller
+from modelrollout.controller.probing import AGAIN, Prober
 from modelrollout.controller.queue import Key, KeyedQueue
 from modelrollout.controller.reconciler import Reconciler
 from modelrollout.controller.telemetry import Telemetry
+from modelrollout.domain.golden import GoldenWants
 from modelrollout.domain.observation import Limits
 from modelrollout.errors import KubeError
 from modelrollout.names import KIND, LABEL_COMPONENT, LABEL_NAME
@@ -64,6 +66,7 @@ class Replica:
         self.passes = 0
         self._polls: dict[tuple[Key, str], datetime] = {}
         self._asked: dict[Key, str] = {}
+        self._probed: dict[Key, GoldenWants] = {}
         self._answered: dict[Key, datetime] = {}
         self._turn: datetime | None = None
         self._echo = Echo(kube)
@@ -71,10 +74,12 @@ class Replica:
         self._children = Children()
         self._pods = PodStore(self.wake)
         self._poller = Poller(http, self._pods, self.now, self.wake, background=False, shown=limits.gate_interval)
+        self._prober = Prober(self._echo, http, self.now, self.wake, background=False)
         self._reconciler = Reconciler(
             kube=self._echo,
             observer=Observer(self._echo, self._pods, self._children),
             poller=self._poller,
+            prober=self._prober,
             limits=limits,
             clock=self.now,
             telemetry=Telemetry(),
@@ -163,6 +168,12 @@ class Replica:
             self._asked[key] = wants.analysis.epoch
             self._plan(key, "metrics", timedelta() if fresh else wants.analysis.interval)
 
+        probed = self._prober.wants(key)
+        if probed is not None:
+            fresh = self._probed.get(key) != probed
+            self._probed[key] = probed
+            self._plan(key, "probes", timedelta() if fresh else AGAIN)
+
     def _plan(self, key: Key, what: str, pause: timedelta) -> None:
         at = self._agenda.now + pause
         planned = self._polls.get((key, what))
@@ -181,6 +192,8 @@ class Replica:
                 return
             self._answered[key] = self._agenda.now
             await self._poller.poll_routers(key)
+        elif what == "probes":
+            await self._prober.probe(key)
         else:
             await self._poller.poll_metrics(key)
         self._follow(key)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from modelrollout.simulation.arrivals import Chance
+from modelrollout.simulation.kinds import Mix
 
 if TYPE_CHECKING:
     from modelrollout.simulation.envoy import Envoy
@@ -15,12 +16,14 @@ class Traffic:
     Attributes:
         rate: requests per second; none come before somebody sets it.
         lost: requests that no model answered, by what happened.
+        mix: what clients ask.
         chance: decides about each request; None: requests are a flow, of which every share is exact.
     """
 
     def __init__(self) -> None:
         self.rate = 0.0
         self.lost: dict[str, float] = defaultdict(float)
+        self.mix = Mix()
         self.chance: Chance | None = None
         self._routers: set[Envoy] = set()
 

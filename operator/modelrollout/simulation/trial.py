@@ -19,6 +19,9 @@ from modelrollout.simulation.arrivals import Chance, RandomArrivals
 from modelrollout.simulation.behaviour import Behaviour
 from modelrollout.simulation.clerk import Clerk, Decision, Forecast, Moment, Told, Verdict
 from modelrollout.simulation.cluster import Cluster, NeverError
+from modelrollout.simulation.kinds import Mix
+from modelrollout.simulation.person import NAMESPACE
+from modelrollout.simulation.probes import provide
 from modelrollout.simulation.recording import Entry, Replay
 from modelrollout.simulation.tape import Tape
 from modelrollout.simulation.weather import Weather, begin
@@ -50,6 +53,7 @@ class Setting:
         until: how long it may take; None: until it is decided.
         weather: how the traffic changes.
         late: seconds from the candidate's first request until it begins to behave as ``candidate`` says.
+        mix: what clients ask.
         recording: requests that are counted instead of drawn; empty: none.
     """
 
@@ -60,6 +64,7 @@ class Setting:
     until: timedelta | None = None
     weather: Weather = Weather.CONSTANT
     late: float = 0.0
+    mix: Mix = field(default_factory=Mix)
     recording: tuple[Entry, ...] = ()
 
 
@@ -103,7 +108,9 @@ async def run_trial(setting: Setting, seed: int) -> Outcome:
     chance = Chance(random, replay or RandomArrivals(random), timed=_timed(setting))
     name = str(setting.document["metadata"]["name"])
     cluster = Cluster(name, rate=setting.rate, limits=Limits(gate_interval=SHOWN), chance=chance)
+    cluster.traffic.mix = setting.mix
     first = setting.document["spec"]
+    provide(cluster.store, first, NAMESPACE)
     second = another_version(first)
     stable, candidate = cluster.person.call(first, "stable"), cluster.person.call(second, "candidate")
     cluster.behaviours.set(_image(first), setting.stable)
@@ -134,7 +141,10 @@ def _timed(setting: Setting) -> bool:
     """Return whether any metric looks at how long answers take."""
     spec, _ = parse_object(setting.document)
     metrics = spec.analysis.metrics if spec is not None and spec.analysis is not None else ()
-    return any(getattr(metric.source()[1], "signal", None) not in UNTIMED for metric in metrics)
+    sources = [metric.source() for metric in metrics]
+    return any(
+        source.name != "predictions" and getattr(config, "signal", None) not in UNTIMED for source, config in sources
+    )
 
 
 def another_version(spec: Mapping[str, Any]) -> dict[str, Any]:

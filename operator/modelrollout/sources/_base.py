@@ -24,6 +24,8 @@ class Origin(StrEnum):
 
     ROUTERS = "routers"
     """The status page of every router pod, fetched once per poll and shared by all metrics; answers are texts by pod."""
+    COLLECTORS = "collectors"
+    """The page of the collector beside each router, fetched once per poll and shared; answers are texts by router pod."""
     PROMETHEUS = "prometheus"
     """One instant query; the answer is the decoded JSON under the key ``""``."""
 
@@ -127,6 +129,14 @@ class Source(ABC, Generic[C]):
     def sees_copies(self, config: C) -> bool:  # noqa: ARG002  # most sources do not care who answers
         """Return whether it can measure a candidate that only gets copies of requests."""
         return True
+
+    def needs_copies(self, config: C) -> bool:  # noqa: ARG002  # as above
+        """Return whether it measures nothing else than copies of requests, and is not judged without them."""
+        return False
+
+    def paired(self, config: C) -> bool:  # noqa: ARG002  # most sources count for each version
+        """Return whether the tally of the candidate's arm holds what both versions did to the same requests."""
+        return False
 
     @abstractmethod
     def fetch(self, config: C, scope: Scope) -> Fetch:

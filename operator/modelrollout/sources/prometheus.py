@@ -158,7 +158,7 @@ class PrometheusSource(Source[PrometheusConfig]):
                 return Measured(total / count, round(count))
             case Shares() as classes:
                 return Measured(None, round(classes.total))
-            case None:
+            case _:
                 return Measured(None, 0)
 
     def measure_arm(self, config: PrometheusConfig, increments: Mapping[str, float]) -> Measure | None:

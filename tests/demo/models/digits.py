@@ -2,6 +2,7 @@
 
 The UCI test set that ships with scikit-learn, 1797 images of 8 x 8 pixels, halved once by a fixed seed: no model has
 seen an image that a client asks about, so that "right" and "wrong" in the demo mean what they would mean in production.
+All images that models learn from are well lit; one in ten that the client sends is not, and the client says so.
 
     python -m tests.demo.models.digits FILE
 
@@ -21,6 +22,13 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 SEED = 20
+NAME = "digits"
+DARK_EVERY = 10
+"""Every so many-th image of a client is taken in bad light."""
+EXPOSURE = 0.2
+"""How much of the light is left then."""
+HALF_LIGHT = 8
+"""An image whose brightest pixel is below is dark; pixels go to 16."""
 
 Images = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -35,12 +43,29 @@ def halves() -> tuple[Images, Images, Labels, Labels]:
     return learn, held_out, learn_labels, held_out_labels
 
 
-def requests() -> Iterator[dict[str, object]]:
-    """The held-out images as requests of the V2 protocol, each with its true digit."""
+def sent() -> tuple[Images, Labels]:
+    """The held-out images as the client has them, some of them dark, and their labels."""
     _, images, _, labels = halves()
-    for image, label in zip(images, labels, strict=True):
-        pixels = {"name": "pixels", "shape": [1, 64], "datatype": "FP32", "data": [int(pixel) for pixel in image]}
-        yield {"body": {"inputs": [pixels]}, "expect": [int(label)]}
+    dark = np.arange(len(images)) % DARK_EVERY == DARK_EVERY - 1
+    return np.where(dark[:, None], np.floor(images * EXPOSURE), images), labels
+
+
+def light(image: Images) -> str:
+    """Say what a client sees without knowing any answer: in which light the image was taken."""
+    return "dark" if image.max() < HALF_LIGHT else "bright"
+
+
+def body(image: Images) -> dict[str, object]:
+    """One image as a request of the V2 protocol."""
+    return {
+        "inputs": [{"name": "pixels", "shape": [1, 64], "datatype": "FP32", "data": [int(pixel) for pixel in image]}]
+    }
+
+
+def requests() -> Iterator[dict[str, object]]:
+    """The client's images as requests, each with the header that says its light, and its true digit."""
+    for image, label in zip(*sent(), strict=True):
+        yield {"body": body(image), "headers": {"x-light": light(image)}, "expect": [int(label)]}
 
 
 if __name__ == "__main__":

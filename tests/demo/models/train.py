@@ -1,9 +1,6 @@
-"""Trains the demo's four models and writes each as a directory that MLServer serves.
+"""Trains every version of the demo's and the tests' models and writes each as a directory that MLServer serves.
 
-v1 is what an early product has: a linear model that saw few examples. v2 is honestly better. v3 holds the very weights
-of v2 but its serving code is broken, the commonest way for a good model to be a bad release. v4 is another good one.
-
-    python -m tests.demo.models.train DIRECTORY
+python -m tests.demo.models.train DIRECTORY
 """
 
 from __future__ import annotations
@@ -12,18 +9,11 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Protocol, Self
 
 import joblib
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
-from sklearn.svm import SVC
 
-from tests.demo.models.digits import Images, Labels, halves
-
-FEW = 200
-"""How many examples v1 has seen."""
+from tests.demo.models import cells, digits
+from tests.demo.models.releases import STOCK, Release, releases
 
 SERVER = {
     "host": "0.0.0.0",
@@ -36,41 +26,27 @@ SERVER = {
     "debug": False,
 }
 
-STOCK = "mlserver_sklearn.SKLearnModel"
 
-
-class Classifier(Protocol):
-    """As much of scikit-learn as is needed here."""
-
-    def fit(self, images: Images, labels: Labels) -> Self: ...
-
-    def score(self, images: Images, labels: Labels) -> float: ...
-
-
-def write(directory: Path, model: Classifier, implementation: str = STOCK, **extra: object) -> None:
-    """Write one model directory; its name is the model's version."""
+def write(directory: Path, release: Release, **server: object) -> None:
+    """Write one model directory, whose name is the model's version; keywords are settings of the server."""
     directory.mkdir(parents=True)
-    joblib.dump(model, directory / "model.joblib")
-    parameters = {"uri": "./model.joblib", "version": directory.name, "extra": extra}
-    settings = {"name": "digits", "implementation": implementation, "parameters": parameters}
+    joblib.dump(release.model, directory / "model.joblib")
+    parameters = {"uri": "./model.joblib", "version": directory.name, "extra": dict(release.extra)}
+    settings = {"name": release.name, "implementation": release.implementation, "parameters": parameters}
     (directory / "model-settings.json").write_text(json.dumps(settings, indent=2))
-    (directory / "settings.json").write_text(json.dumps(SERVER, indent=2))
+    (directory / "settings.json").write_text(json.dumps({**SERVER, **server}, indent=2))
+    if release.implementation != STOCK:
+        module = release.implementation.partition(".")[0]
+        shutil.copy(Path(__file__).with_name(f"{module}.py"), directory)
 
 
 def main(to: Path) -> None:
-    """Train, say how good each model is on the images nobody has seen, and write."""
-    images, held_out, labels, held_out_labels = halves()
-    v1 = make_pipeline(MinMaxScaler(), LogisticRegression(max_iter=1000)).fit(images[:FEW], labels[:FEW])
-    v2 = SVC(gamma=0.001, C=10).fit(images, labels)
-    v4 = SVC(kernel="poly", gamma=0.001).fit(images, labels)
-
-    write(to / "v1", v1)
-    write(to / "v2", v2)
-    write(to / "v3", v2, "flaky.FlakyModel", error_rate=0.2)
-    shutil.copy(Path(__file__).with_name("flaky.py"), to / "v3")
-    write(to / "v4", v4)
-    for name, model in (("v1", v1), ("v2", v2), ("v3", v2), ("v4", v4)):
-        print(f"{name}: {model.score(held_out, held_out_labels):.1%} of {len(held_out)} held-out digits right")
+    """Train, say how good each model is on what nobody has seen, and write."""
+    asked = {digits.NAME: digits.sent(), cells.NAME: cells.halves()[1::2]}
+    for version, release in releases().items():
+        write(to / version, release)
+        samples, labels = asked[release.name]
+        print(f"{version}: {release.model.score(samples, labels):.1%} of {len(samples)} {release.name} right")
 
 
 if __name__ == "__main__":

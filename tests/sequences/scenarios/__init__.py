@@ -7,13 +7,30 @@ from tests.sequences.scenarios import (
     direct,
     edits,
     evidence,
+    golden,
+    ladder,
     lifecycle,
     people,
+    predictions,
     shadow,
     trouble,
     verdicts,
 )
 
-MODULES = (blue_green, canary, direct, edits, evidence, lifecycle, people, shadow, trouble, verdicts)
+MODULES = (
+    blue_green,
+    canary,
+    direct,
+    edits,
+    evidence,
+    golden,
+    ladder,
+    lifecycle,
+    people,
+    predictions,
+    shadow,
+    trouble,
+    verdicts,
+)
 
 __all__ = ["MODULES", "SCENARIOS"]

@@ -52,6 +52,23 @@ async def test_a_page_that_is_too_large_is_refused(server, monkeypatch):
         await router_page(server)
 
 
+async def test_a_collector_is_asked_through_the_port_of_the_status_page(server):
+    server.say('{"v": 1}')
+    async with HttpClient() as client:
+        assert await client.predictions(*address(server)) == '{"v": 1}'
+    assert [asked.path for asked in server.asked] == ["/predictions"]
+
+
+@pytest.mark.parametrize("answer", [(503, {}, {}), "hang", "12345678901"])
+async def test_a_collector_that_is_dead_slow_or_too_talkative_is_an_error_in_time(server, monkeypatch, answer):
+    monkeypatch.setattr(http_module, "ROUTER_TIMEOUT", aiohttp.ClientTimeout(total=0.05))
+    monkeypatch.setattr(http_module, "ROUTER_BYTES", 10)
+    server.say(answer)
+    async with HttpClient() as client:
+        with pytest.raises(SourceError, match="Asking the collector in a router's pod"):
+            await client.predictions(*address(server))
+
+
 async def test_without_prometheus_the_error_names_the_setting():
     async with HttpClient() as client:
         with pytest.raises(SourceError, match="MODELROLLOUT_PROMETHEUS_URL"):

@@ -58,6 +58,18 @@ def test_without_full_automation_a_person_moves_every_step_but_the_bake(automati
     assert [stage.label for stage in plan.stages if not stage.approval] == ["full", "bake"]
 
 
+def test_on_the_rung_partial_only_stages_in_which_nothing_is_measured_need_a_person():
+    plan = explained(automation="partial", strategy={"blueGreen": {"hold": "10m", "bake": "5m"}}, analysis=None)
+    assert [stage.label for stage in plan.stages if stage.approval] == ["preview"]
+    plan = explained(automation="partial")
+    assert [stage.label for stage in plan.stages if stage.approval] == ["pause 2/3"]
+    assert "waits for a person (automation: partial)" in text(plan)
+
+
+def test_on_the_rung_shadow_it_is_said_where_it_stops():
+    assert "It stops at the end of shadow: automation: shadow gives" in text(explained(automation="shadow"))
+
+
 def test_requests_of_clients_grow_as_the_share_shrinks():
     errors = explained().metrics[0]
     assert errors.min_requests == 50
@@ -185,3 +197,16 @@ def test_a_file_that_holds_something_else_says_so(tmp_path, content, words):
         result = CliRunner().invoke(cli, [command, str(file)])
         assert (result.exit_code, result.stdout) == (1, "")
         assert words in result.stderr
+
+
+def test_golden_examples_are_told_with_what_becomes_of_a_wrong_answer():
+    golden = {"configMap": "digits-golden", "warmUp": {"requests": 40}}
+    notes = explained(analysis={**thing(None)["spec"]["analysis"], "golden": golden}).notes
+    (said,) = [note for note in notes if "golden" in note]
+    assert "ConfigMap digits-golden" in said
+    assert "a wrong answer counts as a metric that fails" in said
+    assert "at most 40 of these requests" in said
+    golden = {"configMap": "digits-golden", "failures": 2}
+    notes = explained(analysis={**thing(None)["spec"]["analysis"], "golden": golden}).notes
+    assert any("more than 2 wrong answers count as a metric that fails" in note for note in notes)
+    assert not any("golden" in note for note in explained().notes)

@@ -10,8 +10,10 @@ from modelrollout.api.validate import parse_object
 from modelrollout.cli import cli
 from modelrollout.cli.outcome import wilson
 from modelrollout.cli.svg import Line, Mark, Panel, Picture, render
-from modelrollout.cli.versions import candidate_of, stable_of
+from modelrollout.cli.versions import callings, candidate_of, mix_of, stable_of
+from modelrollout.domain.capture import Part
 from modelrollout.simulation.behaviour import Behaviour
+from modelrollout.simulation.kinds import NEGATIVE, Mix
 from modelrollout.simulation.weather import Weather
 from tests.unit.simulation.worlds import document, judged
 
@@ -186,6 +188,99 @@ def test_versions_are_said_in_few_words():
     assert candidate_of("", stable) == stable
     assert candidate_of("slow=+50%", stable).latency == pytest.approx(0.12)
     assert candidate_of("slow=x2, errors=0.2", stable) == Behaviour(errors=0.2, latency=0.16)
+    noisy = stable_of("noise=3%")
+    parts = {"dark": "light=dark", "light=dark": "light=dark"}
+    said = candidate_of("differs=1%, differs@dark=50%, empty=0.1, always=negative", noisy, parts)
+    assert said == Behaviour(noise=0.03, differs=0.01, differs_in=(("light=dark", 0.5),), empty=0.1, always=NEGATIVE)
+    assert candidate_of("differs@light=dark=20%", noisy, parts).differs_in == (("light=dark", 0.2),)
+
+
+def test_what_clients_ask_is_said_in_few_words():
+    parts = callings(parse_object(predicted())[0].analysis.slices[0].parts())
+    assert parts == {
+        "dark": "light=dark",
+        "bright": "light=bright",
+        "light=dark": "light=dark",
+        "light=bright": "light=bright",
+    }
+    assert mix_of("dark=10%, light=bright=90%", "1%", parts) == Mix((("light=dark", 0.1), ("light=bright", 0.9)), 0.01)
+    assert mix_of("", "50%", parts) == Mix()
+
+
+def test_a_value_that_two_slices_have_is_no_name():
+    two = (
+        Part(name="a=x", header="a", value="x"),
+        Part(name="b=x", header="b", value="x"),
+        Part(name="n<1", path="n", high=1),
+    )
+    assert callings(two) == {"a=x": "a=x", "b=x": "b=x", "n<1": "n<1"}
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--candidate", "differs@night=1%"), "'night' is no part of the traffic. In spec.analysis.slices: light=dark"),
+        (("--candidate", "differs=150%"), "differs=150% cannot be read"),
+        (("--candidate", "always=maybe"), "Write positive or negative"),
+        (("--stable", "differs=1%"), "'differs' is none of"),
+        (("--slices", "dark=ten"), "dark=ten cannot be read"),
+        (("--slices", "dark=60%,bright=50%"), "more than 100 %"),
+        (("--positives", "many"), "many cannot be read"),
+    ],
+)
+def test_words_about_predictions_that_cannot_be_read_are_refused(tmp_path, words, why):
+    path = tmp_path / "digits.yaml"
+    path.write_text(yaml.safe_dump(predicted()))
+    result = simulate(path, *words)
+    assert result.exit_code == 2
+    assert why in " ".join(result.stderr.replace("│", " ").split())
+
+
+def predicted(**judge):
+    """A canary whose shadow compares predictions."""
+    metric = {"name": "same", "predictions": {}, **(judge or {"agreement": {"min": 0.95}})}
+    return document(
+        model={"name": "digits", "version": "2", "protocol": "kserveV1"},
+        strategy={"canary": {"shadow": {"percent": 100, "hold": "1m"}, "steps": [{"weight": 50, "hold": "1m"}]}},
+        analysis={
+            "interval": "10s",
+            "deadline": "30m",
+            "metrics": [metric],
+            "slices": [{"name": "light", "header": "x-light", "values": ["dark", "bright"]}],
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "decision", "reason"),
+    [
+        (("--candidate", "differs=1%"), "promoted", ""),
+        (("--candidate", "differs=20%"), "rolledBack", "agreement "),
+        (("--slices", "dark=10%,bright=90%", "--candidate", "differs@dark=40%"), "rolledBack", "slice light=dark: "),
+        (("--candidate", "empty=30%"), "rolledBack", "agreement "),
+    ],
+)
+def test_predictions_decide_in_the_shadow(tmp_path, words, decision, reason):
+    path = tmp_path / "digits.yaml"
+    path.write_text(yaml.safe_dump(predicted()))
+    (run,) = answer(path, "--rps", 20, *words)["results"]
+    assert run["decision"] == decision
+    if decision == "rolledBack":
+        assert run["candidate"]["requests"] == 0
+        assert run["copies"]["requests"] > 0
+        assert f"same: {reason}" in run["message"]
+
+
+def test_a_noisy_model_needs_a_baseline(tmp_path):
+    path = tmp_path / "digits.yaml"
+    asked = predicted(agreement={"margin": 0.05})
+    asked["spec"]["analysis"]["predictions"] = {"baseline": {"percent": 50}}
+    path.write_text(yaml.safe_dump(asked))
+    (run,) = answer(path, "--rps", 20, "--stable", "noise=5%")["results"]
+    assert run["decision"] == "promoted"
+    path.write_text(yaml.safe_dump(predicted()))
+    (run,) = answer(path, "--rps", 20, "--stable", "noise=5%")["results"]
+    assert run["decision"] == "rolledBack"
 
 
 @pytest.mark.parametrize(

@@ -76,14 +76,26 @@ class Requests:
         return Measured(1.0 if total else None, total)
 
 
+class Predictions(Requests):
+    """The same from the collectors, with something to show."""
+
+    def fetch(self, config, scope):
+        return Fetch(Origin.COLLECTORS)
+
+    def parse(self, config, scope, answers, at):
+        shown = {"examples": sorted(answers.values())} if any(answers.values()) else {}
+        return replace(super().parse(config, scope, answers, at), details=shown)
+
+
 JUDGE = SimpleNamespace(min_requests=lambda config: 1, weighs=lambda config: False)
 QUERY = MetricWants("query", Gauge(), "up", JUDGE, None)
 COUNT = MetricWants("count", Requests(), None, JUDGE, None)
+PREDICTED = MetricWants("predicted", Predictions(), None, JUDGE, None)
 SCOPE = Scope("n", "d", "b", "b", "a", ())
 
 
-def measure(*metrics, epoch="1", interval=1.0, not_before=EPOCH):
-    comparison = Comparison("b/1", "10/0/True", Against.STABLE, 10, 0.05, 0.05, "")
+def measure(*metrics, epoch="1", interval=1.0, not_before=EPOCH, attempt="b/1"):
+    comparison = Comparison(attempt, "10/0/True", Against.STABLE, 10, 0.05, 0.05, "")
     return AnalysisWants(epoch, timedelta(seconds=interval), not_before, SCOPE, comparison, ROUTER, metrics)
 
 
@@ -92,8 +104,9 @@ class World:
 
     def __init__(self, **options):
         self.page, self.number = "1-x", 1.0
-        self.hang_prometheus = self.hang_routers = False
-        self.asked, self.queries = [], []
+        self.collected = "1"
+        self.hang_prometheus = self.hang_routers = self.hang_collectors = False
+        self.asked, self.queries, self.collections = [], [], []
         self.woken, self.told = [], Counter()
         self.pods = [router_pod("r1")]
         self.poller = Poller(self, self, now, self.wake, lambda *what: self.told.update([what]), **options)
@@ -112,6 +125,15 @@ class World:
             raise SourceError("Asking a router's status page: no answer within 1 s.")
         await asyncio.sleep(0.001)
         return self.page() if callable(self.page) else self.page
+
+    async def predictions(self, address, port):
+        self.collections.append((address, seconds()))
+        assert port == 9901
+        if self.hang_collectors:
+            await asyncio.sleep(1)
+            raise SourceError("Asking the collector in a router's pod: no answer within 1 s.")
+        await asyncio.sleep(0.001)
+        return self.collected
 
     async def prometheus(self, query):
         self.queries.append((query, seconds()))
@@ -438,3 +460,68 @@ class TestMetrics:
         await world.poller.poll_metrics(KEY)
         assert world.readings()["count"].state is State.ERROR
         assert world.readings()["query"].value == 1.0
+
+
+class TestCollectors:
+    @virtual
+    async def test_one_page_of_each_router_serves_all_metrics_of_predictions(self):
+        world = World()
+        world.pods = [router_pod("r1"), router_pod("r2", address="10.0.0.2")]
+        world.want(analysis=measure(PREDICTED, replace(PREDICTED, name="other"), COUNT, interval=10.0))
+        await asyncio.sleep(0.5)
+        assert sorted(address for address, _ in world.collections) == ["10.0.0.1", "10.0.0.2"]
+        assert len(world.asked) == 2
+        assert set(world.readings()) == {"predicted", "other", "count"}
+        await end(world)
+
+    @virtual
+    async def test_collectors_that_hang_delay_neither_acknowledgements_nor_the_routers_numbers(self):
+        world = World()
+        world.pods = [router_pod(f"r{number}", address=f"10.0.0.{number}") for number in range(1, 60)]
+        world.hang_collectors = True
+        world.want(fast=True, analysis=measure(PREDICTED, COUNT, interval=1.0))
+        await asyncio.sleep(10)
+        assert len({at for _, at in world.asked}) >= 90
+        assert world.readings()["count"].state is State.VALUE
+        assert world.readings()["predicted"].state is State.ERROR
+        await end(world)
+
+    @virtual
+    async def test_what_one_collector_does_not_say_the_others_do(self):
+        world = World()
+        world.pods = [router_pod("r1"), router_pod("r2", address="10.0.0.2")]
+        world.want(analysis=measure(PREDICTED, interval=1.0))
+        await asyncio.sleep(0.5)
+        world.pods[1] = router_pod("r2", address=None)
+        world.collected = "12345"
+        await asyncio.sleep(1)
+        assert world.readings()["predicted"].state is State.VALUE
+        world.hang_collectors = True
+        await asyncio.sleep(3)
+        assert world.readings()["predicted"].state is State.ERROR
+        assert world.told["collectors", "error"] > 0
+        await end(world)
+
+    @virtual
+    async def test_what_a_report_shows_outlives_its_attempt_until_the_second_one_after_it(self):
+        world = World()
+        for attempt in ("b/1", "c/1", "d/1"):
+            world.collected = f"of {attempt}"
+            world.want(analysis=measure(PREDICTED, epoch=attempt, attempt=attempt))
+            await asyncio.sleep(2)
+            # It has ended, and nothing is measured; one more poll that shows nothing would change nothing.
+            world.want()
+            await asyncio.sleep(2)
+        known = world.poller.polled(KEY).details
+        assert known == {name: {"predicted": {"examples": [f"of {name}"]}} for name in ("c/1", "d/1")}
+        await end(world)
+
+    @virtual
+    async def test_a_collector_that_has_begun_anew_takes_no_examples_away(self):
+        world = World()
+        world.want(analysis=measure(PREDICTED))
+        await asyncio.sleep(2)
+        world.collected = ""
+        await asyncio.sleep(5)
+        assert world.poller.polled(KEY).details == {"b/1": {"predicted": {"examples": ["1"]}}}
+        await end(world)

@@ -5,9 +5,13 @@ from dataclasses import replace
 from tests.demo.recording import Bin, Decision, Outcome, Recording, Route
 
 START = 1000.0
-NAMES = {"r1": "v1", "r2": "v2", "r3": "v3", "r4": "v4"}
+NAMES = {"r1": "v1", "ra": "v2-rc1", "rb": "v2-rc2", "r2": "v2", "r3": "v3", "r4": "v4"}
 ROUTES = [
     (0, {"r1": 100}, {}),
+    (2, {"r1": 100}, {"ra": 100}),
+    (4, {"r1": 100}, {}),
+    (5, {"r1": 100}, {"rb": 100}),
+    (8, {"r1": 100}, {}),
     (10, {"r1": 100}, {"r2": 100}),
     (20, {"r1": 80, "r2": 20}, {}),
     (28, {"r1": 50, "r2": 50}, {}),
@@ -36,6 +40,8 @@ def whole_story() -> Recording:
         recording.plain.append(replace(made, model=errors, requests=100, first_error=first))
     recording.outcomes = [
         outcome("v1", "install", "Completed"),
+        outcome("v2-rc1", "canary", "Aborted", "GateFailed", mirrored=150),
+        outcome("v2-rc2", "canary", "Aborted", "GateFailed", mirrored=250, cause="same: slice light=dark: 50 %"),
         outcome("v2", "canary", "Completed", mirrored=900),
         outcome("v3", "canary", "Aborted", "GateFailed"),
         outcome("v4", "blueGreen", "Aborted", "Requested"),
@@ -63,8 +69,14 @@ def line(second, answers, *, errors, right):
     )
 
 
-def outcome(version, strategy, state, reason="", mirrored=0):
+def outcome(version, strategy, state, reason="", mirrored=0, *, cause=""):
     revision = {name: revision for revision, name in NAMES.items()}[version]
     return Outcome(
-        version=version, revision=revision, strategy=strategy, state=state, reason=reason, cause="", mirrored=mirrored
+        version=version,
+        revision=revision,
+        strategy=strategy,
+        state=state,
+        reason=reason,
+        cause=cause,
+        mirrored=mirrored,
     )

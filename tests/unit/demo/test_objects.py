@@ -9,6 +9,8 @@ from tests.demo.objects import BLUE_GREEN, CANARY, CAREFUL, client, model_deploy
 from tests.demo.place import ROOT, operator
 from tests.traffic.command import _parser
 
+VERSIONS = ("v1", "v2-rc1", "v2-rc2", "v2", "v3", "v4")
+
 
 @pytest.mark.parametrize("strategy", [CAREFUL, CANARY, BLUE_GREEN])
 def test_what_the_demo_applies_is_valid(strategy):
@@ -20,13 +22,13 @@ def test_what_the_demo_applies_is_valid(strategy):
 
 def test_each_version_is_a_revision_and_a_strategy_makes_none():
     made = {}
-    for version in ("v1", "v2", "v3", "v4"):
+    for version in VERSIONS:
         for strategy in (CAREFUL, CANARY, BLUE_GREEN):
             spec, _ = parse_object(model_deployment("image:dev", version, strategy, "3s"))
             made.setdefault(version, set()).add(revision_name(hashed_content(spec)))
 
-    assert [len(revisions) for revisions in made.values()] == [1, 1, 1, 1]
-    assert len(set.union(*made.values())) == 4
+    assert [len(revisions) for revisions in made.values()] == [1] * len(VERSIONS)
+    assert len(set.union(*made.values())) == len(VERSIONS)
 
 
 def test_the_plain_deployment_runs_the_very_same_container_with_a_pause_before_it_ends():
@@ -69,7 +71,9 @@ def test_images_of_a_registry_reach_the_operator_and_its_router():
     ]
     patch = yaml.safe_load(found["patches"][0]["patch"])
     (container,) = patch["spec"]["template"]["spec"]["containers"]
-    assert container["env"][0]["value"] == images["router"]
+    values = {setting["name"]: setting["value"] for setting in container["env"]}
+    assert values["MODELROLLOUT_ROUTER_IMAGE"] == images["router"]
+    assert values["MODELROLLOUT_COLLECTOR_IMAGE"] == images["operator"]
     base = yaml.safe_load((ROOT / "manifests/base/deployment.yaml").read_text())
     assert patch["metadata"].items() <= base["metadata"].items()
     assert {"name": "operator", "image": "modelrollout-operator:0.1.0"}.items() <= base["spec"]["template"]["spec"][

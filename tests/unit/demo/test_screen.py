@@ -50,6 +50,9 @@ def test_the_summary_puts_both_side_by_side():
 
     model = next(row for row in shown.splitlines() if "bad model" in row)
     assert [word for word in model.split() if word.isdigit()] == ["20", "560"]
+    for version in ("v2-rc1", "v2-rc2"):
+        wrong = next(row for row in shown.splitlines() if f"answers of {version}" in row)
+        assert [word for word in wrong.split() if word.isdigit()] == ["0"]
     weight = next(row for row in shown.splitlines() if "weight 0" in row)
     assert "4.0 s" in weight
     assert "27.5 s, by hand" in weight

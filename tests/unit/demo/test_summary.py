@@ -65,11 +65,27 @@ def _lost(recording):
 
 
 def _gate_never_failed(recording):
-    recording.outcomes[2] = outcome("v3", "canary", "Completed")
+    recording.outcomes[4] = outcome("v3", "canary", "Completed")
 
 
 def _no_copies(recording):
-    recording.outcomes[1] = outcome("v2", "canary", "Completed", mirrored=0)
+    recording.outcomes[3] = outcome("v2", "canary", "Completed", mirrored=0)
+
+
+def _wrong_one_got_no_copies(recording):
+    recording.routes = [route for route in recording.routes if "ra" not in route.copies]
+
+
+def _wrong_one_answered(recording):
+    recording.ours.append(replace(recording.ours[0], answers={"ra": 7}))
+
+
+def _wrong_one_was_promoted(recording):
+    recording.outcomes[1] = outcome("v2-rc1", "canary", "Completed", mirrored=900)
+
+
+def _slice_was_not_named(recording):
+    recording.outcomes[2] = replace(recording.outcomes[2], cause="same: 88 %")
 
 
 def _never_switched(recording):
@@ -77,7 +93,7 @@ def _never_switched(recording):
 
 
 def _promoted_at_once(recording):
-    recording.outcomes = recording.outcomes[:3]
+    recording.outcomes = recording.outcomes[:5]
 
 
 def _good_model_failed(recording):
@@ -102,6 +118,10 @@ def _ended_elsewhere(recording):
         (_lost, "3 requests failed because of the rollouts"),
         (_gate_never_failed, "v3: canary Aborted GateFailed was expected"),
         (_no_copies, "v2 got no copies"),
+        (_wrong_one_got_no_copies, "v2-rc1 was to get copies, and got none"),
+        (_wrong_one_answered, "7 answers of v2-rc1 reached a client"),
+        (_wrong_one_was_promoted, "v2-rc1: canary Aborted GateFailed was expected"),
+        (_slice_was_not_named, "v2-rc2 was not stopped for light=dark: same: 88 %"),
         (_never_switched, "v4 reached a weight of 0, not 100"),
         (_promoted_at_once, "v4 was never rolled out"),
         (_good_model_failed, "v1 answered with errors, and only v3 should"),

@@ -111,6 +111,16 @@ Its last stage was bake.
     assert "| ann@example.org | promote | Promoted pause 2/2. |" in page
 
 
+def test_what_a_promoted_attempt_was_let_go_on_by_is_in_it_though_nothing_is_judged_at_its_end(world: World) -> None:
+    world.apply(strategy=canary(25), template=template(2), model=model(2))
+    world.wait(120)
+    assert (world.rollout.stage_label, world.rollout.gates) == ("full", ())
+    assert [(gate["name"], gate["verdict"], gate["value"]) for gate in told(world)["gates"]] == [
+        ("errors", "Pass", 0.001),
+        ("gpu", "Pass", 50.0),
+    ]
+
+
 def test_a_metric_that_sent_it_home_is_in_it_with_its_cause(world: World) -> None:
     begin(world)
     world.values["errors"] = 0.2
@@ -188,7 +198,7 @@ def test_evidence_comes_with_both_rates_the_interval_and_the_chance_of_it(world:
         name="errors", verdict=Verdict.PASS, state="Value", evidence=EVIDENCE, slices=tuple(tenants), limit="+0.5 pp"
     )
     _, found = compared(world, gate)
-    (seen,) = found["gates"]
+    (seen,) = (one for one in found["gates"] if one["name"] == "errors")
     assert seen["evidence"] == {**EVIDENCE.dump(), "chance": {"against": 0.607, "within": 0.0334, "worse": 1.0}}
     assert [one["slice"] for one in seen["slices"]] == ["tenant|6.9", "tenant|0.1"]
     page = markdown(found)

@@ -18,6 +18,7 @@ from modelrollout.names import workload
 from tests.unit.engine.world import ERRORS, NAME, World, analysis, canary, spec_of, template
 
 VERSIONS = st.integers(1, 4)
+RUNGS = ["manual", "shadow", "assist", "partial", "full"]
 STRATEGIES: list[dict[str, Any]] = [
     canary(25, 50),
     canary("pause", 10, "pause", 75, bake="1m"),
@@ -57,7 +58,12 @@ def check(seen: Observation, plan: Plan) -> None:
             same = (was.revision, was.attempt) == (rollout.revision, rollout.attempt)
             weights = [ask.route.weight(rollout.revision) for ask in (before, after)]
             gone = not seen.ready_pods(rollout.revision)
-            assert not same or gone or weights == sorted(weights), "weight falls"
+            lowered = seen.spec.get("automation") == "shadow"
+            assert not same or gone or lowered or weights == sorted(weights), "weight falls"
+        shadow = seen.spec.get("automation") == "shadow" and rollout is not None and rollout.previous is not None
+        if shadow and rollout is not None and rollout.state is RolloutState.PROGRESSING:
+            weights = [ask.route.weight(rollout.revision) for ask in (before, after)]
+            assert weights[1] <= weights[0], "the candidate answers more on the rung shadow"
     running = rollout is not None and rollout.state in (RolloutState.PROGRESSING, RolloutState.ABORTING)
     for write in plan.writes:
         if isinstance(write, Delete) and after is not None:
@@ -112,7 +118,7 @@ class Stories(RuleBasedStateMachine):
         self.world.apply(replicas=replicas)
         self.go(2)
 
-    @rule(automation=st.sampled_from(["manual", "assist", "full"]), paused=st.booleans(), freeze=st.booleans())
+    @rule(automation=st.sampled_from(RUNGS), paused=st.booleans(), freeze=st.booleans())
     def hold_back(self, automation: str, paused: bool, freeze: bool) -> None:
         self.world.apply(automation=automation, paused=paused)
         self.world.limits = Limits(freeze=freeze)

@@ -277,16 +277,15 @@ def test_numbers_of_another_stage_judge_nothing() -> None:
     world._readings = original  # type: ignore[method-assign]
 
 
-def test_a_recommendation_is_made_only_from_a_pass() -> None:
+def test_to_promote_is_recommended_only_from_a_pass() -> None:
     world = judging(canary(25, "pause", 50), automation="assist")
     world.values["errors"] = 0.0
     world.wait(60)
-    assert world.rollout.recommendation == "Promote: errors: 0 ≤ 0.02"
+    assert world.rollout.recommendation == "Promote step 1/3: errors 0 ≤ 0.02 (1,000 requests)"
     world.ask("promote")
     world.values.clear()
     world.wait(60)
-    assert world.rollout.stage_label == "pause 2/3"
-    assert world.rollout.recommendation is None
+    assert world.rollout.recommendation == "Hold pause 2/3: errors has no number yet"
 
 
 def test_a_candidate_without_a_ready_pod_answers_nobody_and_is_aborted_in_the_end() -> None:

@@ -150,3 +150,32 @@ def test_a_pause_stands_between_the_last_step_and_the_proof() -> None:
     world.values["errors"] = evidence(within=PROOF)
     world.wait(5)
     assert world.rollout.stage_label == "pause 2/2"
+
+
+PAIRS = {"name": "same", "predictions": {"path": "outputs[0].data"}, "agreement": {"min": 0.9}}
+
+
+def test_what_only_copies_can_show_is_proven_before_the_last_of_them() -> None:
+    world = World(twice=True)
+    world.install()
+    strategy = {"canary": {"shadow": {"percent": 100, "hold": "1m"}, "steps": [{"weight": 50, "hold": "1m"}]}}
+    world.apply(strategy=strategy, analysis=analysis(PAIRS, COMPARED), template=template(2))
+    world.values["errors"] = evidence(within=PROOF)
+    world.values["same"] = evidence(candidate=0.95)
+    world.wait(3600)
+    assert world.weight(2) == 0
+    assert "same" in world.status.message
+    world.values["same"] = evidence(candidate=0.95, within=PROOF)
+    world.wait(300)
+    assert world.status.stable == world.name(2)
+
+
+def test_before_a_preview_copies_are_the_last_chance_to_prove_anything() -> None:
+    world = World(twice=True)
+    world.install()
+    strategy = {"blueGreen": {"shadow": {"percent": 100, "hold": "1m"}, "hold": "1m"}}
+    world.apply(strategy=strategy, analysis=analysis(COMPARED), template=template(2))
+    world.values["errors"] = evidence()
+    world.wait(3600)
+    assert world.weight(2) == 0
+    assert "shadow" in world.status.message

@@ -84,6 +84,31 @@ def test_what_a_route_may_become(after: RouteAsk, ready: dict[str, int], expecte
     assert broken(plan(after), world(BEFORE, **ready)) == expected
 
 
+def twice(*mirrors: str, **weights: int) -> RouteAsk:
+    """Return an ask in which several revisions get copies."""
+    asked = ask(clusters="a a-mirror b b-mirror c", **weights)
+    copies = tuple(Mirror(revision=name, percent=10) for name in mirrors)
+    return asked.model_copy(update={"route": asked.route.model_copy(update={"mirrors": copies})})
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (twice("b", "a", a=100), []),
+        (twice("a", a=100), []),
+        (twice("b", "a", a=75, b=25), ["ShadowNeverAnswers"]),
+        (twice("b", a=75, b=25), ["ShadowNeverAnswers"]),
+    ],
+)
+def test_only_what_traffic_goes_home_to_may_get_copies_and_answer(after: RouteAsk, expected: list[str]) -> None:
+    before = ask(1, a=100, clusters="a a-mirror b b-mirror c")
+    assert broken(plan(after), world(before, a=4, b=4)) == expected
+    done = Plan(status=Status(route=after, stable="a"))
+    assert broken(done, world(before, a=4, b=4)) == expected
+    other = Plan(status=Status(route=after, stable="c"))
+    assert "ShadowNeverAnswers" in broken(other, world(before, a=4, b=4))
+
+
 def test_a_cluster_comes_before_the_route_that_names_it() -> None:
     before = ask(1, a=100, clusters="a")
     assert broken(plan(ask(a=50, b=50, clusters="a b")), world(before, a=4, b=4)) == ["ClusterBeforeRoute"]

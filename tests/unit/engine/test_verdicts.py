@@ -56,6 +56,13 @@ def test_a_slice_is_named_with_its_metric() -> None:
     (found,) = combined(gate("errors", 0.0, slices=(0.0, 0.0, 12.0)))
     assert found.verdict is Verdict.FAIL
     assert found.message == "slice s2: errors is worses2"
+    assert [one.verdict for one in found.slices] == [None, None, "Fail"]
+
+
+def test_the_whole_and_its_loudest_slice_are_told_and_the_other_guilty_ones_named() -> None:
+    (found,) = combined(gate("errors", 20.0, slices=(15.0, 0.0, 40.0)))
+    assert found.message == "errors is worse; slice s2: errors is worses2; also s0"
+    assert [one.verdict for one in found.slices] == ["Fail", None, "Fail"]
 
 
 def test_many_slices_are_no_more_likely_to_roll_back_than_one_metric() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from modelrollout.judges._base import Question
 from modelrollout.judges.compare import PLUGIN, CompareConfig
+from tests.unit.judges.predictions import answers
 from tests.unit.judges.streams import (
     ALPHA,
     BETA,
@@ -53,6 +54,7 @@ KINDS: dict[str, tuple[dict[str, Any], Callable[[int], World], int]] = {
         lambda seed: classes(seed, {f"class {i}": 0.02 for i in range(50)}, {f"class {i}": 0.02 for i in range(50)}),
         9000,
     ),
+    "paired": ({}, lambda seed: answers(seed, 0.02, 0.02, 0.01), 1024),
 }
 UNKNOWN = Question.unknown(ALPHA, BETA, 360)
 

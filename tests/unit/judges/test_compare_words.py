@@ -115,7 +115,7 @@ def test_numbers_have_the_digits_that_are_of_use() -> None:
         "1 in 20",
         "less than 1 in 1,000,000,000",
     ]
-    assert _words.requests(1) == "1 request"
+    assert _words.count(1, "request") == "1 request"
 
 
 MEAN, RATE, HISTOGRAM, SHARES = (frozenset({form}) for form in (Mean, Rate, Histogram, Shares))

@@ -77,6 +77,11 @@ def test_everything_selects_the_operators_pods():
     assert all(selector == labels for selector in selectors)
 
 
+def test_the_collector_is_in_the_operators_image():
+    settings = {setting["name"]: setting.get("value") for setting in CONTAINER["env"]}
+    assert settings["MODELROLLOUT_COLLECTOR_IMAGE"] == CONTAINER["image"] == Settings().collector_image
+
+
 def test_every_setting_in_a_manifest_exists():
     known = {f"MODELROLLOUT_{name.upper()}" for name in Settings.model_fields}
     for file in [

@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from modelrollout.controller.telemetry import Telemetry
+from modelrollout.names import COMPONENT_ROUTER, LABEL_COLLECTOR, LABEL_COMPONENT
+from modelrollout.routers._envoy_bootstrap import PREDICTIONS_METRICS_PATH
 
 ROOT = Path(__file__).parents[3]
 RULES = yaml.safe_load((ROOT / "manifests" / "prometheus" / "rules.yaml").read_text(encoding="utf-8"))["spec"]
@@ -39,11 +41,13 @@ def test_an_alert_says_how_bad_what_and_why(alert):
 def test_what_is_scraped_is_what_the_pods_have():
     deployment = yaml.safe_load((ROOT / "manifests" / "base" / "deployment.yaml").read_text(encoding="utf-8"))
     template = deployment["spec"]["template"]
-    operator, routers = (monitor["spec"] for monitor in MONITORS)
+    operator, routers, collectors = (monitor["spec"] for monitor in MONITORS)
     assert operator["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
     ports = [port["name"] for port in template["spec"]["containers"][0]["ports"]]
     assert operator["podMetricsEndpoints"][0]["port"] in ports
-    assert routers["selector"]["matchLabels"] == {"modelrollout.dev/component": "router"}
+    assert routers["selector"]["matchLabels"] == {LABEL_COMPONENT: COMPONENT_ROUTER}
+    assert collectors["selector"]["matchLabels"] == {LABEL_COMPONENT: COMPONENT_ROUTER, LABEL_COLLECTOR: "true"}
+    assert collectors["podMetricsEndpoints"][0]["path"] == PREDICTIONS_METRICS_PATH
 
 
 STORY = {

@@ -44,6 +44,7 @@ def test_the_pods_of_a_revision_never_change():
 
 def test_settings_make_no_new_revision():
     other = Limits(drain=timedelta(seconds=7), timeout=timedelta(seconds=9), router_image="other", freeze=True)
+    other = replace(other, collector_image="other")
     assert build_revision(CONTENT, other).name == build_revision(CONTENT, Limits()).name
 
 

@@ -56,6 +56,7 @@ async def test_answered_requests_are_no_losses_and_keep_their_connections():
         (say(b"HTTP/1.1 503 Service Unavailable\r\nx-flags: UF,URX\r\ncontent-length: 0\r\n\r\n"), "503:UF,URX"),
         (say(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"), "404"),
         (say(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n"), "204"),
+        (say(b"HTTP/1.1 204 No Content\r\n\r\n"), "204"),
     ],
 )
 async def test_one_injected_loss_is_counted_once_and_is_ours(act, result):
@@ -237,6 +238,16 @@ async def test_a_frozen_client_skips_what_it_owes(monkeypatch):
 def read(out):
     summary = Path(f"{out}.summary.json").read_text()
     return [json.loads(line) for line in out.read_text().splitlines()], json.loads(summary)
+
+
+async def test_each_body_goes_with_its_own_headers():
+    bodies, headers = [b"1", b"22", b"333"], [{"x-light": "a"}, {"x-light": "bb"}, {"x-light": "ccc"}]
+    _, server, _ = await sent(lambda _: say(OK), bodies=bodies, body_headers=headers)
+
+    for request in server.requests:
+        head, _, body = request.partition(b"\r\n\r\n")
+        (light,) = (line for line in head.split(b"\r\n") if line.startswith(b"x-light: "))
+        assert len(light.removeprefix(b"x-light: ")) == len(body)
 
 
 async def test_the_command_line_drains_on_sigterm_and_writes_everything(tmp_path):

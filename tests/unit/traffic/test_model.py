@@ -102,6 +102,41 @@ async def test_errors_come_at_their_rate_are_marked_and_are_in_the_metrics():
     assert f'model_requests_total{{pod="p1",revision="r1",code="200"}} {report.ok}\n' in metrics
 
 
+async def labels(values, **settings):
+    """Ask once for each value; return the labels."""
+    async with serving(delay_ms=0, **settings) as server:
+        connection = await connect(server.port)
+        answers = [
+            await connection.ask(post(json.dumps({"inputs": [{"data": [value, 1]}]}).encode())) for value in values
+        ]
+    return [json.loads(answer.body)["outputs"][0]["data"][0] for answer in answers]
+
+
+async def test_a_label_is_the_sum_of_the_input():
+    assert await labels(range(12), labels=10) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]
+
+
+async def test_one_that_is_mistaken_about_one_sum_is_right_about_all_others():
+    assert await labels(range(12), labels=10, mistaken=5) == [1, 2, 3, 4, 6, 6, 7, 8, 9, 0, 1, 2]
+
+
+async def test_one_that_is_different_always_differs_in_the_same_inputs():
+    usual, one, other = [await labels(range(1000), labels=10, different=share) for share in (0, 0.02, 0.02)]
+    different = [value for value in range(1000) if one[value] != usual[value]]
+
+    assert one == other
+    assert 5 < len(different) < 40
+    assert all(one[value] == (usual[value] + 1) % 10 for value in different)
+
+
+async def test_one_that_is_noisy_answers_the_same_input_in_different_ways():
+    found = await labels([0] * 500, labels=10, noise=0.2)
+
+    # Nine in ten guesses show; six standard deviations to either side.
+    assert 0.18 * 500 - 52 < sum(label != 1 for label in found) < 0.18 * 500 + 52
+    assert set(found) == set(range(10))
+
+
 async def test_probes():
     async with serving() as good, serving(mode="never-ready") as bad:
         statuses = {

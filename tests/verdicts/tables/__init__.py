@@ -1,7 +1,19 @@
 """The tables, in the order of the page."""
 
 from tests.verdicts.row import Table
-from tests.verdicts.tables import detection, healthy, late, latency, mirrored, pods, promotion, ramp, robust, slices
+from tests.verdicts.tables import (
+    detection,
+    healthy,
+    late,
+    latency,
+    mirrored,
+    pods,
+    predictions,
+    promotion,
+    ramp,
+    robust,
+    slices,
+)
 
 TABLES: tuple[Table, ...] = (
     healthy.TABLE,
@@ -14,4 +26,5 @@ TABLES: tuple[Table, ...] = (
     pods.TABLE,
     late.TABLE,
     robust.TABLE,
+    predictions.TABLE,
 )

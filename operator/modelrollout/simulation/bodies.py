@@ -1,0 +1,77 @@
+"""Requests and answers as bodies, in the protocol that a capture names and with what it looks for at its place."""
+
+import json
+from typing import Any
+
+from modelrollout.collector.collector import Message
+from modelrollout.domain.capture import Capture, Extraction, Kind, Part, Protocol
+from modelrollout.domain.jsonpath import Step, parse_path
+from modelrollout.simulation.kinds import ERROR, NULL, POSITIVE
+
+_PLACES = {
+    Protocol.OPEN_INFERENCE: "outputs[0].data",
+    Protocol.KSERVE_V1: "predictions",
+    Protocol.OPEN_AI: "choices[0].message.content",
+    Protocol.HTTP: "prediction",
+}
+"""Where a protocol has its prediction."""
+
+
+def request(capture: Capture, name: str, number: str) -> Message:
+    """Return a request of one part of the traffic; of no part when the capture knows none of that name.
+
+    Nobody can tell of which value a hash is made: such a part gets no request.
+    """
+    part = next((part for part in capture.parts if part.name == name and not part.hashed), None)
+    if part is None:
+        return Message(number, body=b"{}")
+    if part.header is not None:
+        return Message(number, headers={part.header: str(_value(part))}, body=b"{}")
+    return Message(number, body=json.dumps(_written({}, part.path or "", _value(part))).encode())
+
+
+def answer(capture: Capture, said: str, number: str, arm: str, asked: Message) -> Message:
+    """Return what a version answers that says so much."""
+    if said == ERROR:
+        return Message(number, arm=arm, status=500, headers=asked.headers)
+    document: Any = {}
+    if capture.protocol is Protocol.OPEN_AI:
+        document = {"choices": [{"finish_reason": "stop"}]}
+    for extraction in capture.extractions:
+        document = _written(
+            document, extraction.path or _PLACES[capture.protocol], _prediction(capture, extraction, said)
+        )
+    return Message(number, arm=arm, body=json.dumps(document).encode(), headers=asked.headers)
+
+
+def _prediction(capture: Capture, extraction: Extraction, said: str) -> Any:  # noqa: ANN401  # JSON
+    value: Any = None if said == NULL else float(said == POSITIVE) if extraction.kind is Kind.NUMBER else said
+    if extraction.path is not None or capture.protocol is Protocol.OPEN_AI:
+        return [value] if extraction.kind is Kind.RANKING else value
+    return [value]
+
+
+def _value(part: Part) -> str | float:
+    """Return a value that belongs to a part."""
+    if part.value is not None:
+        return part.value
+    return part.low if part.low is not None else (part.high or 0.0) - 1
+
+
+def _written(document: Any, path: str, value: Any) -> Any:  # noqa: ANN401  # JSON
+    """Return a document that has a value at a path."""
+    return _set(document, parse_path(path) or (), value)
+
+
+def _set(document: Any, steps: tuple[Step, ...], value: Any) -> Any:  # noqa: ANN401  # JSON
+    if not steps:
+        return value
+    first, *rest = steps
+    if isinstance(first, str):
+        known = document if isinstance(document, dict) else {}
+        return {**known, first: _set(known.get(first), tuple(rest), value)}
+    items = list(document) if isinstance(document, list) else []
+    at = first if isinstance(first, int) else 0
+    items += [None] * (at + 1 - len(items))
+    items[at] = _set(items[at], tuple(rest), value)
+    return items

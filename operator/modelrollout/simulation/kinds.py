@@ -1,0 +1,110 @@
+"""What is asked of two versions and what they say: the kinds of requests, and how often each comes.
+
+Every request has a right label, positive or negative. A version says it, unless its behaviour says otherwise. So requests of
+one kind are all alike, and it is enough to count them: what a kind amounts to is the collector's answer and not ours.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+
+from modelrollout.simulation.behaviour import Behaviour
+
+POSITIVE, NEGATIVE = "positive", "negative"
+ERROR = "error"
+"""It answers 500."""
+NULL = ""
+"""It answers, and there is no prediction in it."""
+SILENCE = "-"
+"""It never answers."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What clients ask.
+
+    Attributes:
+        parts: which share of the requests is in which part of the traffic, by the part's name; each is in one at most.
+        positives: share of the requests of which the right label is positive.
+    """
+
+    parts: tuple[tuple[str, float], ...] = ()
+    positives: float = 0.5
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of request.
+
+    Attributes:
+        part: of the traffic; empty: none that anybody tells apart.
+        stable: what stable says.
+        candidate: what the candidate says.
+        again: what stable says to a second copy; None: it gets none.
+    """
+
+    part: str
+    stable: str
+    candidate: str
+    again: str | None = None
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Who is compared on what.
+
+    Attributes:
+        mix: what clients ask.
+        stable: how stable behaves.
+        candidate: how the candidate behaves.
+        shared: chance of each request to fail that does not depend on who answers it.
+        again: share of the copied requests that stable answers twice.
+    """
+
+    mix: Mix
+    stable: Behaviour
+    candidate: Behaviour
+    shared: float = 0.0
+    again: float = 0.0
+
+
+@lru_cache(maxsize=64)
+def kinds(meeting: Meeting) -> Mapping[Kind, float]:
+    """Return every kind of request that comes at all, and its share; the shares sum to 1."""
+    found: dict[Kind, float] = {}
+    for kind, share in _kinds(meeting):
+        found[kind] = found.get(kind, 0.0) + share
+    return found
+
+
+def _kinds(meeting: Meeting) -> Iterator[tuple[Kind, float]]:
+    mix = meeting.mix
+    parts = {**dict(mix.parts), "": max(0.0, 1 - sum(share for _, share in mix.parts))}
+    truths = {POSITIVE: mix.positives, NEGATIVE: 1 - mix.positives}
+    for (part, of_part), (truth, of_truth) in product(parts.items(), truths.items()):
+        stable = _says(meeting.stable, truth, part, meeting.shared)
+        candidate = _says(meeting.candidate, truth, part, meeting.shared)
+        again: dict[str | None, float] = {None: 1 - meeting.again}
+        again |= {said: share * meeting.again for said, share in stable.items()}
+        for one, two, three in product(stable, candidate, again):
+            share = of_part * of_truth * stable[one] * candidate[two] * again[three]
+            if share > 0:
+                yield Kind(part, one, two, three), share
+
+
+def _says(behaviour: Behaviour, truth: str, part: str, shared: float) -> dict[str, float]:
+    """Return what a version says, each with its chance."""
+    if behaviour.hangs:
+        return {SILENCE: 1.0}
+    answers = (1 - behaviour.errors) * (1 - shared)
+    predicts = answers * (1 - behaviour.empty)
+    meant = behaviour.always or truth
+    differs, noise = dict(behaviour.differs_in).get(part, behaviour.differs), behaviour.noise
+    other = differs * (1 - noise) + (1 - differs) * noise
+    return {
+        meant: predicts * (1 - other),
+        NEGATIVE if meant == POSITIVE else POSITIVE: predicts * other,
+        NULL: answers - predicts,
+        ERROR: 1 - answers,
+    }
