@@ -44,6 +44,7 @@ test: check ## Everything: all fault points, the test cluster, end to end on rea
 	$(BIN)/pytest -q -n 2 tests/verdicts
 	$(BIN)/pytest -q tests/soak
 	$(BIN)/pytest -q tests/servers
+	$(BIN)/pytest -q tests/pages
 	$(BIN)/pytest -q tests/cluster
 	$(BIN)/pytest -q tests/e2e
 

@@ -35,7 +35,11 @@ def test_alerts_fire_when_they_should_and_only_then(promtool, tmp_path):
     severity = {alert["alert"]: alert["labels"] for alert in ALERTS}
     for expected in story["tests"][0]["alert_rule_test"]:
         if "fires" in expected:
-            expected["exp_alerts"] = [{"exp_labels": {**expected.pop("fires"), **severity[expected["alertname"]]}}]
+            fires = expected.pop("fires")
+            expected["exp_alerts"] = [
+                {"exp_labels": {**labels, **severity[expected["alertname"]]}}
+                for labels in (fires if isinstance(fires, list) else [fires])
+            ]
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules), encoding="utf-8")
     (tmp_path / "story.yaml").write_text(yaml.safe_dump(story), encoding="utf-8")
     _run(promtool, "test", "rules", "story.yaml", cwd=tmp_path)

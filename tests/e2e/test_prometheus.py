@@ -1,7 +1,10 @@
 """A threshold on a real Prometheus: it rolls back; and one that is stopped or hangs decides nothing and delays nothing."""
 
+import json
 import os
+import re
 import signal
+import sys
 import time
 from dataclasses import replace
 from uuid import uuid4
@@ -9,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.scenario import canary, container_processes, lost_nothing, model_deployment, model_template
+from tests.monitoring import queries
 
 ERRORS = (
     'sum(rate(model_requests_total{namespace="$namespace",pod=~"$pods",code="500"}[10s])) '
@@ -17,6 +21,18 @@ ERRORS = (
 GATE = {"name": "errors", "prometheus": {"query": ERRORS}, "threshold": {"max": 0.05, "failures": 2}}
 NAMESPACE = "e2e-prometheus"
 PLACE = ("-n", NAMESPACE)
+WATCHED = "watched"
+"""The ModelDeployment that Prometheus takes all routers of the namespace to be of."""
+_ASK = """
+import json, sys, urllib.parse, urllib.request
+answered = []
+for what, query in json.load(sys.stdin).items():
+    address = f"http://{sys.argv[1]}:9090/api/v1/query?" + urllib.parse.urlencode({"query": query})
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        if json.load(answer)["data"]["result"]:
+            answered.append(what)
+print(json.dumps(answered))
+"""
 
 
 @pytest.fixture
@@ -92,3 +108,58 @@ def test_a_prometheus_that_hangs_does_not_delay_an_abort(beside):
         for process in processes:
             os.kill(process, signal.SIGCONT)
     scenario.note(None, f"abort with a hanging Prometheus: {took:.1f} s until verified")
+
+
+def asked_here():
+    """The queries; of alerts about failures, without the failure: on a good day there is none."""
+    known = queries(NAMESPACE, WATCHED, "10s")
+    rare = re.compile(r"\{(code|result|reason!)[^}]*\}")
+    return {what: rare.sub("", query) if what.startswith("alert") else query for what, query in known.items()}
+
+
+def test_every_query_of_the_dashboard_and_of_the_alerts_is_answered(scenario):
+    scenario = replace(scenario, namespace=NAMESPACE, name=WATCHED)
+    metrics = [
+        {"name": "same", "predictions": {"signal": "agreement"}, "agreement": {"min": 0.5}},
+        {"name": "failed", "router": {"signal": "errorRate"}, "compare": {"margin": {"absolute": 0.9}}},
+    ]
+    spec = {
+        "model": {"name": "m", "protocol": "openInference"},
+        "analysis": {"interval": "1s", "metrics": metrics},
+    }
+    strategy = {"canary": {"shadow": {"percent": 100, "hold": "10m"}, "steps": [{"weight": 50, "hold": "10m"}]}}
+    address = json.loads(scenario.kubectl("get", "service", "prometheus", "-o", "json"))["spec"]["clusterIP"]
+    left = asked_here()
+
+    def answered(*awaited):
+        done = scenario.cluster.run(
+            [sys.executable, "-c", _ASK, address], input=json.dumps(left), capture_output=True, text=True, check=True
+        )
+        for what in json.loads(done.stdout):
+            del left[what]
+        return not set(awaited) & left.keys()
+
+    def expect(what, *awaited):
+        scenario.until(what, lambda: answered(*awaited), 120, lambda: f"Not answered: {', '.join(sorted(left))}")
+
+    waits, aborted = "alert ModelRolloutWaitsForPerson", "alert ModelRolloutAborted"
+    samples = [
+        {"body": {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [number, 0]}]}}
+        for number in range(100)
+    ]
+    try:
+        scenario.apply(model_deployment(model_template("v1", LABELS="10", ERROR_RATE="0.02"), strategy, **spec))
+        scenario.stable()
+        with scenario.traffic(100, long_every=0, samples=samples) as traffic:
+            second = model_template("v2", LABELS="10", ERROR_RATE="0.2")
+            scenario.apply(model_deployment(second, strategy, **spec))
+            expect("what a running rollout shows", *(left.keys() - {waits, aborted, "alert ModelRolloutStalled"}))
+            scenario.request("pause")
+            expect("what one shows that waits", waits)
+            scenario.abort()
+            scenario.aborted("Requested")
+            expect("what one shows that was aborted", *left)
+            traffic.stop()
+    finally:
+        scenario.kubectl("delete", "modeldeployment", WATCHED, "--wait=false", "--ignore-not-found")
+    scenario.note(None, f"{len(asked_here())} queries answered")

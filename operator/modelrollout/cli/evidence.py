@@ -36,8 +36,10 @@ def evidence_lines(view: View) -> list[str]:
 
 
 def _gate_rows(rollout: RolloutView, gate: Gate) -> Iterator[tuple[str, ...]]:
-    if gate.evidence is not None:
-        yield _row(rollout, gate.name, gate.name, gate.evidence)
+    if gate.evidence is None:
+        # Slices under a plain limit gather none.
+        return
+    yield _row(rollout, gate.name, gate.name, gate.evidence)
     telling = sorted(gate.slices, key=lambda one: -max(one.against, one.worse))
     for one in telling[:SLICES]:
         yield _row(rollout, gate.name, f"{gate.name}[{one.slice}]", one)

@@ -13,6 +13,7 @@ import click
 
 from modelrollout.api.golden import Golden
 from modelrollout.api.modeldeployment import Metric, ModelDeploymentSpec
+from modelrollout.api.predictions import Predictions
 from modelrollout.api.validate import parse_object
 from modelrollout.cli.documents import read_documents
 from modelrollout.cli.options import say
@@ -300,7 +301,7 @@ def _forecasts(context: Context, rps: float | None) -> Iterator[Forecast]:
         if not isinstance(judge, Weigher) or not judge.weighs(judge_config):
             continue
         copies = source.needs_copies(source_config)
-        share = _share(context.spec, copies=copies)
+        share = _share(context.spec, copies=copies, twice=judge.needs_baseline(judge_config))
         if share is None:
             continue
         for form, rate in product(source.forms(source_config), RATES):
@@ -310,17 +311,19 @@ def _forecasts(context: Context, rps: float | None) -> Iterator[Forecast]:
             yield Forecast(metric=metric.name, rate=rate, requests=requests, wait=wait, copies=copies)
 
 
-def _share(spec: ModelDeploymentSpec, *, copies: bool) -> float | None:
+def _share(spec: ModelDeploymentSpec, *, copies: bool, twice: bool) -> float | None:
     """Return the fraction of clients' requests that a metric rests on where it must pass, None where that is nowhere.
 
-    For most it is the last step before 100 %. What needs copies looks at those that are captured.
+    For most it is the last step before 100 %. What needs copies looks at those that are captured, or of these only at the
+    ones that stable answers twice.
     """
     stages, analysis = spec.stages(), spec.analysis
     if not copies:
         return next((stage.weight / 100 for stage in reversed(stages) if 0 < stage.weight < 100), None)
-    captured = analysis.predictions.percent if analysis is not None and analysis.predictions is not None else 100
-    mirror = max((stage.mirror for stage in stages), default=0)
-    return mirror * captured / 10_000 if mirror else None
+    capture = (analysis.predictions if analysis is not None else None) or Predictions()
+    mirror = max((stage.mirror for stage in stages), default=0) / 100
+    again = capture.baseline.percent / 100 if twice and capture.baseline is not None else 1.0
+    return mirror * capture.percent / 100 * again or None
 
 
 def _settings(config: ApiModel) -> str:

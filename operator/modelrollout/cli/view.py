@@ -293,7 +293,7 @@ def _rollout(rollout: Rollout, spec: ModelDeploymentSpec | None) -> RolloutView:
         gates=rollout.gates,
         gates_at=rollout.gates_at,
         fractions=_fractions(spec),
-        together=against(rollout.gates) if any(gate.evidence or gate.slices for gate in rollout.gates) else None,
+        together=against(rollout.gates) if any(gate.evidence is not None for gate in rollout.gates) else None,
         **chances,
         mirrored=rollout.mirrored,
         recommendation=rollout.recommendation,

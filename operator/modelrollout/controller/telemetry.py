@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pythonjsonlogger.json import JsonFormatter
 
+from modelrollout.controller.gauges import RolloutGauges
 from modelrollout.controller.queue import Key
 from modelrollout.domain.status import Status
 from modelrollout.errors import RolloutError
@@ -68,10 +69,12 @@ class Telemetry:
             ["strategy", "outcome"],
             registry=self.registry,
         )
+        self._gauges = RolloutGauges(self.registry)
         self._known: dict[Key, Status] = {}
 
     def saw(self, key: Key, status: Status) -> None:
         """Count a ModelDeployment by what its new status says."""
+        self._gauges.saw(key, status)
         before = self._known.get(key)
         self._known[key] = status
         if before is None or before.phase != status.phase:
@@ -90,6 +93,7 @@ class Telemetry:
 
     def forget(self, key: Key) -> None:
         """Stop counting a ModelDeployment that is gone."""
+        self._gauges.forget(key)
         before = self._known.pop(key, None)
         if before is not None:
             self.objects.labels(before.phase).dec()

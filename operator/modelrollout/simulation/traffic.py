@@ -25,17 +25,18 @@ class Traffic:
         self.lost: dict[str, float] = defaultdict(float)
         self.mix = Mix()
         self.chance: Chance | None = None
-        self._routers: set[Envoy] = set()
+        # In the order in which they became Ready, and no set: the same seed must give the same rollout.
+        self._routers: dict[Envoy, None] = {}
 
     def open(self, router: "Envoy") -> None:
         """Send requests to a router, too."""
         router.serves = True
-        self._routers.add(router)
+        self._routers[router] = None
 
     def close(self, router: "Envoy") -> None:
         """Send nothing more to a router."""
         router.serves = False
-        self._routers.discard(router)
+        self._routers.pop(router, None)
 
     def of(self, router: "Envoy") -> float:
         """Return the requests per second that a router gets."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from modelrollout.collector.metrics import _HELP, _PREFIX
 from modelrollout.controller.telemetry import Telemetry
 from modelrollout.names import COMPONENT_ROUTER, LABEL_COLLECTOR, LABEL_COMPONENT
 from modelrollout.routers._envoy_bootstrap import PREDICTIONS_METRICS_PATH
@@ -25,11 +26,14 @@ def metrics():
         yield f"{family.name}{suffix}"
 
 
+COLLECTED = {f"{_PREFIX}_{name}" for name in _HELP}
+
+
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
 def test_an_alert_speaks_of_metrics_that_exist(alert):
     named = re.findall(r"modelrollout_\w+", alert["expr"])
     assert named or "envoy_" in alert["expr"]
-    assert set(named) <= set(metrics())
+    assert set(named) <= {*metrics(), *COLLECTED}
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
@@ -80,6 +84,34 @@ STORY = {
                 },
                 {"series": 'envoy_cluster_manager_cds_update_rejected{namespace="n",pod="r"}', "values": "0x60"},
                 {"series": 'envoy_cluster_manager_cds_update_failure{namespace="n",pod="r"}', "values": "0x60"},
+                {
+                    "series": 'modelrollout_stalled{namespace="n",name="o",reason="RolloutAborted"}',
+                    "values": "_x39 1x20",
+                },
+                {"series": 'modelrollout_waiting{namespace="n",name="m",reason="Paused"}', "values": "_x19 1x300"},
+                {"series": 'modelrollout_waiting{namespace="n",name="o",reason="Holding"}', "values": "1x320"},
+                {"series": 'modelrollout_undecidable{namespace="n",name="m"}', "values": "0x29 1x30"},
+                {"series": 'modelrollout_undecidable{namespace="n",name="o"}', "values": "0x60"},
+                *(
+                    {
+                        "series": f'{metric}{{envoy_cluster_name="collector",namespace="n",pod="{pod}"}}',
+                        "values": values,
+                    }
+                    for metric, pod, values in (
+                        ("envoy_cluster_upstream_rq_total", "drops", "0+100x60"),
+                        ("envoy_cluster_upstream_rq_pending_overflow", "drops", "0x20 0+20x40"),
+                        ("envoy_cluster_upstream_rq_total", "loses", "0+100x60"),
+                        ("envoy_cluster_upstream_rq_pending_overflow", "loses", "0x60"),
+                        ("envoy_cluster_upstream_rq_total", "works", "0+100x60"),
+                        ("envoy_cluster_upstream_rq_pending_overflow", "works", "0+1x60"),
+                        ("envoy_cluster_upstream_cx_connect_fail", "absent", "0x20 0+5x40"),
+                        ("envoy_cluster_upstream_cx_connect_fail", "works", "0x20 1x40"),
+                    )
+                ),
+                {
+                    "series": 'modelrollout_predictions_messages_total{kind="unpaired",namespace="n",pod="loses"}',
+                    "values": "0x40 0+50x20",
+                },
             ],
             "alert_rule_test": [
                 *({"eval_time": "9m", "alertname": alert["alert"], "exp_alerts": []} for alert in ALERTS),
@@ -101,6 +133,27 @@ STORY = {
                 {"eval_time": "50m", "alertname": "ModelRolloutApiServerFails", "exp_alerts": []},
                 {"eval_time": "22m", "alertname": "ModelRolloutForbidden", "exp_alerts": []},
                 {"eval_time": "50m", "alertname": "ModelRolloutForbidden", "fires": {}},
+                {"eval_time": "38m", "alertname": "ModelRolloutAborted", "exp_alerts": []},
+                {"eval_time": "41m", "alertname": "ModelRolloutAborted", "fires": {"namespace": "n", "name": "o"}},
+                {"eval_time": "250m", "alertname": "ModelRolloutWaitsForPerson", "exp_alerts": []},
+                {
+                    "eval_time": "270m",
+                    "alertname": "ModelRolloutWaitsForPerson",
+                    "fires": {"namespace": "n", "name": "m", "reason": "Paused"},
+                },
+                {"eval_time": "35m", "alertname": "ModelRolloutUndecidable", "exp_alerts": []},
+                {"eval_time": "50m", "alertname": "ModelRolloutUndecidable", "fires": {"namespace": "n", "name": "m"}},
+                {
+                    "eval_time": "58m",
+                    "alertname": "ModelRolloutCollectorDrops",
+                    "fires": [{"namespace": "n", "pod": pod} for pod in ("drops", "loses")],
+                },
+                {"eval_time": "20m", "alertname": "ModelRolloutCollectorAbsent", "exp_alerts": []},
+                {
+                    "eval_time": "40m",
+                    "alertname": "ModelRolloutCollectorAbsent",
+                    "fires": {"namespace": "n", "pod": "absent"},
+                },
             ],
         }
     ],
