@@ -37,7 +37,7 @@ async def test_answered_requests_are_no_losses_and_keep_their_connections():
     # As many connections as requests: not even a moment of standstill can make it need another one.
     client, server, report = await sent(lambda _: say(OK), connections=20)
 
-    assert report.requests == report.ok == len(server.requests) == 20
+    assert report.requests == report.ok == len(server.requests) == 20 - client.skipped
     assert (report.ours, report.model, report.results) == (0, 0, {"200": report.requests})
     assert report.revisions == {"a": report.requests}
     assert len(server.connections) == client.load.connections
@@ -78,17 +78,20 @@ async def test_an_answer_that_never_comes_is_a_time_out():
 async def test_refused_connections_are_losses():
     async with scripted(lambda _: say(OK)) as server:
         pass
-    report = await Client(load(server.port)).run(duration=0.1)
+    client = Client(load(server.port))
+    report = await client.run(duration=0.1)
 
     assert report.results == {"refused": report.requests}
-    assert report.ours == report.requests == 20
+    assert report.ours == report.requests == 20 - client.skipped
 
 
 async def test_open_loop_a_silent_server_gets_the_full_load():
-    _, server, report = await sent(lambda _: silence, time_out=0.3)
+    client, server, report = await sent(lambda _: silence, time_out=0.3)
 
-    assert len(server.requests) == report.requests == 20
-    assert len(server.connections) >= 20
+    # A client that waited for answers would have sent as many as it has connections. One that the machine freezes skips
+    # what it owes, or gives a request up before it was sent.
+    assert report.requests == 20 - client.skipped
+    assert client.load.connections < len(server.requests) <= len(server.connections)
     assert report.results == {"timeout": report.requests}
 
 
