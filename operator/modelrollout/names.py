@@ -55,6 +55,11 @@ def evidence(name: str) -> str:
     return f"{name}-evidence"
 
 
+def reference(name: str) -> str:
+    """Return the name of the ConfigMap that keeps what requests and answers were like once."""
+    return f"{name}-reference"
+
+
 def report(name: str, revision: str, attempt: int) -> str:
     """Return the name of the ConfigMap that keeps the report of a finished attempt."""
     return f"{name}-report-{revision}-{attempt}"
@@ -63,6 +68,11 @@ def report(name: str, revision: str, attempt: int) -> str:
 def candidate_service(name: str) -> str:
     """Return the name of the Service through which people preview the candidate."""
     return f"{name}-candidate"
+
+
+def labels_service(name: str) -> str:
+    """Return the name of the Service at which labels are taken, and by which routers find one another."""
+    return f"{name}-labels"
 
 
 def model_labels(name: str, revision: str) -> dict[str, str]:
@@ -83,3 +93,8 @@ def mirror_cluster(revision: str) -> str:
 def host(name: str, revision: str, namespace: str) -> str:
     """Return the DNS name of a revision's headless Service; the final dot saves the search-list queries."""
     return f"{workload(name, revision)}.{namespace}.svc.cluster.local."
+
+
+def labels_host(name: str, namespace: str) -> str:
+    """Return the DNS name of the Service at which labels are taken; it gives the addresses of the Ready routers."""
+    return f"{labels_service(name)}.{namespace}.svc.cluster.local."

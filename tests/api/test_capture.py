@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from modelrollout.domain.capture import CAPTURE_FILE, Capture, Extraction, Part
+from modelrollout.domain.capture import CAPTURE_FILE, Capture, Extraction, Observed, Part
 from modelrollout.domain.route import Mirror, Route
 from modelrollout.names import mirror_cluster
 from modelrollout.routers._collector import BOUND
@@ -56,8 +56,8 @@ class World:
         return post(self.envoy.ports[HTTP_PORT], path, body, method, **headers)
 
 
-def files(capture: Capture | None, *mirrors: Mirror, serial: int = 1) -> dict[str, str]:
-    asked = ask(serial, Route(arms=arms(one=100), mirrors=mirrors or (CANDIDATE,)))
+def files(capture: Capture | None, *mirrors: Mirror, serial: int = 1, route: Route | None = None) -> dict[str, str]:
+    asked = ask(serial, route or Route(arms=arms(one=100), mirrors=mirrors or (CANDIDATE,)))
     data: dict[str, str] = PLUGIN.objects(EnvoyConfig(), replace(SETUP, capture=capture), asked)[-1]["data"]
     return data
 
@@ -94,6 +94,7 @@ def _making(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             collects: bool = True,
             born: dict[str, Any] | None = None,
             serving: tuple[str, ...] = (ONE, TWO),
+            route: Route | None = None,
         ) -> World:
             logs = {name: Log() for name in (ONE, TWO)}
             ports = {}
@@ -101,7 +102,7 @@ def _making(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 ports[name], logs[name] = stack.enter_context(model())
             directory = tmp_path_factory.mktemp("router")
             boot = born or bootstrap(DRAIN, captures=capture is not None)
-            envoy = stack.enter_context(start(program, directory, boot, files(capture, *mirrors), ports))
+            envoy = stack.enter_context(start(program, directory, boot, files(capture, *mirrors, route=route), ports))
             shown = stack.enter_context(recorder(envoy.ports[COLLECTOR_PORT]))[1] if collects else Log()
             return World(envoy, logs[ONE], logs[TWO], shown, ports)
 
@@ -365,3 +366,71 @@ def test_the_collector_counts_what_the_router_shows_it(make: Make) -> None:
         metrics = post(world.envoy.ports[STATUS_PORT], "/predictions/metrics", b"", "GET")
         assert metrics.status == 200
         assert metrics.body
+
+
+OBSERVED = CAPTURE.model_copy(update={"observed": Observed(percent=100, output=Extraction(path="predictions"))})
+SPLIT = Route(arms=arms(one=50, two=50))
+
+
+def test_requests_that_nobody_gets_a_copy_of_are_shown_with_who_answered_and_cost_no_client_anything(
+    make: Make,
+) -> None:
+    plain, watched = make(None, route=SPLIT), make(OBSERVED, route=SPLIT)
+    large = b"[" + b"1," * LARGEST_BODY + b"1]"
+    for path in FORMS:
+        for body in (b'{"age": 1}', large):
+            expected, found = (world.post(path, body, x_request_id=f"{path}-{len(body)}") for world in (plain, watched))
+            assert (found.status, found.body) == (expected.status, expected.body)
+            assert {name for name, _ in found.headers} == {name for name, _ in expected.headers}
+    for path in FORMS:
+        asked = watched.shown.one("/request", f"{path}-10")
+        assert (asked.body, asked.headers.get("x-skipped")) == (b'{"age": 1}', None)
+        assert watched.shown.one("/request", f"{path}-{len(large)}").headers["x-skipped"] == "tooLarge"
+        primary = watched.shown.one("/primary", f"{path}-10")
+        assert primary.headers["x-part-x-request-id"] == f"{path}-10"
+        assert primary.headers["x-arm"] in (ONE, TWO)
+    assert {one.headers["x-arm"] for one in watched.shown.of("/primary")} == {ONE, TWO}
+    assert not watched.shown.of("/copy")
+    for log in (watched.stable, watched.candidate):
+        assert not any(name.startswith(("x-capture", "x-part")) for one in log.seen for name in one.headers)
+
+
+def test_of_some_copied_requests_the_others_are_shown_as_not_copied(make: Make) -> None:
+    world = make(OBSERVED, Mirror(revision=TWO, percent=50))
+    for number in range(60):
+        world.post(body=b'{"age": 1}', x_request_id=f"id-{number}")
+    world.shown.wait(lambda: len(world.shown.of("/primary")) == 60 and len(world.shown.of("/request")) == 60)
+    single = [one for one in world.shown.of("/primary") if "x-part-x-request-id" in one.headers]
+    assert 0 < len(single) < 60
+    world.shown.wait(lambda: len(world.shown.of("/copy")) == 60 - len(single))
+
+
+def test_an_observing_router_without_its_collector_answers_everybody(make: Make) -> None:
+    world = make(OBSERVED, collects=False, route=SPLIT)
+    answers = [world.post(body=b'{"age": 1}') for _ in range(50)]
+    assert {(answer.status, answer.body) for answer in answers} == {(200, PREDICTION)}
+
+
+def test_the_collector_counts_what_a_router_without_copies_shows_it(make: Make) -> None:
+    world = make(OBSERVED, collects=False, route=SPLIT)
+    with _collector(world.envoy):
+        for number in range(20):
+            world.post(body=b'{"age": %d}' % (1 + number % 2), x_request_id=f"id-{number}", light="dark")
+        end = time.monotonic() + PATIENCE
+        rows: list[tuple[str, str, str, float]] = []
+        while time.monotonic() < end and _sum(rows, "in/age/count") != 20:
+            page = json.loads(post(world.envoy.ports[STATUS_PORT], "/predictions", b"", "GET").body)
+            rows = page["observed"]
+            time.sleep(0.05)
+        for part, requests in (("", 20), ("light=dark", 20), ("age=1", 10)):
+            assert _sum(rows, "requests", part) == _sum(rows, "in/age/count", part) == requests
+            assert _sum(rows, "out/is=3", part) == requests
+        assert (_sum(rows, "in/age/at=1"), _sum(rows, "in/age/at=2")) == (10, 10)
+        assert all(_sum(rows, "requests", arm=arm) for arm in (ONE, TWO))
+        assert "unpaired" not in page["totals"]
+
+
+def _sum(rows: list[tuple[str, str, str, float]], wanted: str, part: str = "", arm: str | None = None) -> float:
+    return sum(
+        value for name, where, series, value in rows if (where, series) == (part, wanted) and arm in (None, name)
+    )

@@ -49,6 +49,26 @@ def test_the_servers_defaults_make_no_new_revision(stored, file):
     assert kept == written
 
 
+def test_a_preset_is_enough_and_its_metrics_are_not_written_into_the_object(stored):
+    document = example("canary-preset")
+    del document["spec"]["analysis"]["metrics"]
+    kept = stored(document, "preset-alone")
+    assert "metrics" not in kept["spec"]["analysis"]
+    spec, problems = parse_object(kept)
+    assert problems == ()
+    assert len(spec.analysis.metrics) == 6
+
+
+def test_neither_metrics_nor_a_preset_is_refused_also_when_the_preset_is_taken_away(server, stored):
+    document = example("canary-preset")
+    del document["spec"]["analysis"]["metrics"]
+    stored(document, "preset-gone")
+    change = {"spec": {"analysis": {"preset": None}}}
+    status, answer = server.request("PATCH", f"{OBJECTS}/preset-gone", change, kind=MERGE)
+    assert status == 422
+    assert "is empty, so nothing would be measured" in answer["message"]
+
+
 def test_a_template_is_kept_as_it_is(stored):
     document = example("canary")
     template = document["spec"]["template"]

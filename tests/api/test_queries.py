@@ -28,6 +28,7 @@ from modelrollout.controller.telemetry import Telemetry
 from modelrollout.domain.capture import Capture, Extraction
 from modelrollout.domain.conditions import Condition
 from modelrollout.domain.evidence import Evidence
+from modelrollout.domain.monitoring import Monitoring
 from modelrollout.domain.status import Past, Rollout, Status
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.names import mirror_cluster
@@ -58,6 +59,8 @@ def operator() -> str:
     rollout = Rollout(revision="two", strategy="canary", started_at=AT, stage_at=AT, gates=(gate,))
     waits = Condition(type="Ready", status="False", reason="Paused", last_transition_time=AT)
     telemetry.saw(("ml", "digits"), Status(phase="Ready"))
+    watch = Monitoring(revision="one", since=AT, gates=(gate,))
+    telemetry.saw(("ml", "watched"), Status(phase="Ready", monitor=watch))
     telemetry.saw(
         ("ml", "digits"),
         Status(phase="Paused", weight=10, rollout=rollout, history=(past,), conditions=(waits,)),

@@ -1,4 +1,5 @@
-"""How many pairs one core compares in the collector: the real process on loopback, in seconds of its own CPU.
+"""How many pairs one core compares in the collector, and how many requests it observes: the real process on loopback, in
+seconds of its own CPU.
 
     python -m tests.bench.collector [NUMBER OF PAIRS]
 
@@ -22,7 +23,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from modelrollout.collector.collector import Collector, Message
-from modelrollout.domain.capture import CAPTURE_FILE, Capture, Extraction, Kind, Part, Protocol
+from modelrollout.domain.capture import CAPTURE_FILE, PLAIN, Capture, Extraction, Kind, Observed, Part, Protocol
 
 Row = tuple[str, str]
 PAIRS = 5000
@@ -41,10 +42,17 @@ class Case:
     Attributes:
         kind: of the predictions.
         parts: of the traffic, a quarter of them told by the body; each request is in some of them.
+        counted: what the collector calls a whole request.
     """
 
     kind: Kind
     parts: int
+    counted: str = "pairs"
+
+    def __str__(self) -> str:
+        """Name it."""
+        what = "labels" if self.kind is Kind.LABEL else "texts of 2 kB"
+        return f"{what}, {self.parts} slices: pairs"
 
     @property
     def capture(self) -> Capture:
@@ -79,19 +87,57 @@ class Case:
         return json.dumps({"model_name": "digits", "outputs": [output]}).encode()
 
 
+@dataclass(frozen=True)
+class Watching:
+    """Requests that nobody gets a copy of: 64 numbers as digits have them, and the label that was predicted.
+
+    Attributes:
+        parts: as above.
+        counted: as above.
+    """
+
+    parts: int
+    counted: str = "primary"
+
+    def __str__(self) -> str:
+        """Name it."""
+        return f"64 numbers, {self.parts} slices: observed requests"
+
+    @property
+    def capture(self) -> Capture:
+        """What the collector is told."""
+        pairs = Case(Kind.LABEL, self.parts).capture
+        observed = Observed(percent=100, output=Extraction())
+        return pairs.model_copy(update={"candidate": None, "extractions": (), "observed": observed})
+
+    def messages(self, number: int) -> Iterator[tuple[str, Message]]:
+        """Yield what the router says of one request."""
+        chance = random.Random(number)
+        request = f"{number:08x}-0000-4000-8000-{number:012x}"
+        data = [float(chance.randrange(17)) for _ in range(64)]
+        inputs = {"inputs": [{"name": "image", "shape": [1, 64], "datatype": "FP64", "data": data}]}
+        yield "request", Message(request, body=json.dumps(inputs | {"light": chance.choice("ab")}).encode())
+        headers = {"x-region": chance.choice("abcd")} if self.parts else {}
+        output = {"name": "predict", "shape": [1, 1], "datatype": "INT64", "data": [chance.randrange(10)]}
+        said = json.dumps({"model_name": "digits", "outputs": [output]}).encode()
+        yield "primary", Message(request, ARMS[0], body=said, headers=headers, copied=False)
+
+
 _VOCABULARY = ("the", "model", "said", "that", "it", "was", "so", "and", "not", "other", "than", "what", "we", "know")
-CASES = tuple(Case(kind, parts) for kind in (Kind.LABEL, Kind.TEXT) for parts in (0, 5, 20))
+CASES: tuple[Case | Watching, ...] = (
+    *(Case(kind, parts) for kind in (Kind.LABEL, Kind.TEXT) for parts in (0, 5, 20)),
+    *(Watching(parts) for parts in (0, 5, 20)),
+)
 
 
 def measure(pairs: int = PAIRS) -> Iterator[Row]:
     """Yield one row for each figure."""
     for case in CASES:
         messages = [[*case.messages(number)] for number in range(pairs)]
-        what = "labels" if case.kind is Kind.LABEL else "texts of 2 kB"
         alone = statistics.median(_alone(case, messages) for _ in range(ROUNDS))
         served = [_served(case, messages) for _ in range(ROUNDS)]
         seconds, resident = statistics.median(spent for spent, _ in served), max(found for _, found in served)
-        name = f"collector: {what}, {case.parts} slices: pairs per second and core"
+        name = f"collector: {case} per second and core"
         yield name, f"{pairs / seconds:,.0f} (comparison alone {pairs / alone:,.0f}), {resident / MIB:.0f} MiB resident"
 
 
@@ -100,7 +146,7 @@ def _part(name: str, number: int) -> Part:
     return Part(name=name, header="x-region", value=value) if number % 4 else Part(name=name, path="light", value=value)
 
 
-def _alone(case: Case, messages: Sequence[Sequence[tuple[str, Message]]]) -> float:
+def _alone(case: Case | Watching, messages: Sequence[Sequence[tuple[str, Message]]]) -> float:
     """Return the seconds of CPU that the comparison takes."""
     collector = Collector(case.capture)
     began = time.process_time()
@@ -108,11 +154,11 @@ def _alone(case: Case, messages: Sequence[Sequence[tuple[str, Message]]]) -> flo
         for kind, message in pair:
             getattr(collector, kind)(message, number / 200)
     spent = time.process_time() - began
-    assert collector.totals["pairs"] == len(messages)
+    assert collector.totals[case.counted] == len(messages)
     return spent
 
 
-def _served(case: Case, messages: Sequence[Sequence[tuple[str, Message]]]) -> tuple[float, int]:
+def _served(case: Case | Watching, messages: Sequence[Sequence[tuple[str, Message]]]) -> tuple[float, int]:
     """Return the process's seconds of CPU, and its memory in the end."""
     raw = [b"".join(_raw(kind, message) for kind, message in pair) for pair in messages]
     with _running(case.capture) as (process, connection):
@@ -125,7 +171,7 @@ def _served(case: Case, messages: Sequence[Sequence[tuple[str, Message]]]) -> tu
         port = connection.getpeername()[1]
         asked = HTTPConnection("127.0.0.1", port)
         asked.request("GET", "/predictions")
-        assert json.loads(asked.getresponse().read())["totals"]["pairs"] == len(messages)
+        assert json.loads(asked.getresponse().read())["totals"][case.counted] == len(messages)
         asked.close()
         pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
     return spent * len(raw) / (len(raw) - WARM), pages * os.sysconf("SC_PAGE_SIZE")
@@ -134,6 +180,7 @@ def _served(case: Case, messages: Sequence[Sequence[tuple[str, Message]]]) -> tu
 def _raw(kind: str, message: Message) -> bytes:
     headers = {"host": "collector", "x-request-id": message.id, "x-arm": message.arm, "x-status": str(message.status)}
     headers |= {f"x-part-{name}": value for name, value in message.headers.items()}
+    headers |= {f"x-part-{PLAIN}": message.id} if kind == "primary" and not message.copied else {}
     headers |= {"content-type": "application/json", "content-length": str(len(message.body))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"POST /{kind} HTTP/1.1\r\n{lines}\r\n".encode() + message.body

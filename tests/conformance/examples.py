@@ -58,13 +58,15 @@ def _configs(model: type[ApiModel], values: dict[str, list[Any]], kind: tuple[st
 
 
 def _rows(columns: list[list[Any]]) -> Iterator[tuple[Any, ...]]:
-    """Vary one column at a time, each of them once before any of them again."""
-    firsts = [column[0] for column in columns]
+    """Vary one column at a time, each of them once before any of them again; then all of them at once, each a step further."""
+    firsts, most = [column[0] for column in columns], max(map(len, columns), default=0)
     yield tuple(firsts)
-    for turn in range(1, max(map(len, columns), default=0)):
+    for turn in range(1, most):
         for index, column in enumerate(columns):
             if turn < len(column):
                 yield (*firsts[:index], column[turn], *firsts[index + 1 :])
+    for turn in range(most):
+        yield tuple(column[(turn + index) % len(column)] for index, column in enumerate(columns))
 
 
 def _valid(model: type[ApiModel], config: dict[str, Any]) -> bool:

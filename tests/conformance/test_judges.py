@@ -14,7 +14,7 @@ import pytest
 from modelrollout.api.modeldeployment import JUDGES
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Reading, State
-from modelrollout.domain.tally import Block, Crossed, Histogram, Mean, Paired, Rate, Scores, Shares
+from modelrollout.domain.tally import Block, Crossed, Features, Histogram, Mean, Paired, Rate, Scores, Shares
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.judges._base import Question, Weigher
 from tests.conformance.plugins import with_configs
@@ -34,6 +34,12 @@ BLOCKS = (
     Block(Paired(1.0, 2.0, 1.0, 6.0), None, 10.0),
     Block(Scores({0.0: 1.0, 0.35: 2.0, 1.0: 7.0}, {-1.0: 1.0, 0.0: 2.0, 0.65: 1.0}), None, 10.0),
     Block(Crossed({(0, 0): 3.0, (0, 1): 2.0, (1, 2): 2.0, (2, 2): 1.0}), None, 10.0),
+    Block(
+        Features({"x": Histogram(((0.5, 30.0), (math.inf, 60.0))), "y": Shares({"a": 40.0, "b": 20.0})}, 60.0),
+        Features({"x": Histogram(((0.5, 50.0), (math.inf, 90.0))), "y": Shares({"a": 60.0, "b": 30.0})}, 90.0),
+        10.0,
+        Features({"x": Histogram(((0.5, 500.0), (math.inf, 900.0))), "y": Shares({"a": 600.0, "b": 300.0})}, 900.0),
+    ),
 )
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 VALUES = (0.0, 0.5, 1.0, 1e9, -1.0)
@@ -139,7 +145,7 @@ def test_a_ledger_is_a_value_that_json_can_keep(plugin: Any, config: Any) -> Non
             continue
         assert form in plugin.forms(config)
         ledger = plugin.begin(config, Question(0.05, 0.05, 360, form, quantile=0.9))
-        for one in (block, block, Block(block.candidate, None, 10.0), block):
+        for one in (block, block, Block(block.candidate, None, 10.0, block.reference), block):
             before = plugin.dump(ledger)
             after = plugin.weigh(config, ledger, one, 1.5, 0.75)
             assert plugin.dump(ledger) == before, "weighing changes nothing in place"

@@ -35,6 +35,7 @@ def spec(source: str, source_config: Any, judge: str, judge_config: Any) -> dict
         },
         "analysis": {
             **({"predictions": {"baseline": {}}} if source == "predictions" else {}),
+            **({"inputs": {}} if source in ("inputs", "outputs") else {}),
             "metrics": [{"name": "m", source: source_config, judge: judge_config}],
         },
     }

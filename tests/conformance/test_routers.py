@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from modelrollout.api.modeldeployment import ROUTERS
 from modelrollout.domain.capability import Capability
-from modelrollout.domain.capture import Capture, Extraction
+from modelrollout.domain.capture import Capture, Extraction, Observed
 from modelrollout.domain.observation import Limits
 from modelrollout.domain.revision import Revision
 from modelrollout.domain.route import Arm, Mirror, Route, RouteAsk
@@ -130,13 +130,15 @@ def test_a_version_begins_with_the_serial_and_is_another_for_another_content(plu
 
 CAPTURE = Capture(stable=ONE, candidate=THREE, baseline=20, extractions=(Extraction(path="predictions[0]"),))
 
+OBSERVED = tuple(CAPTURE.model_copy(update={"observed": Observed(percent=percent)}) for percent in (5, 50))
+
 
 @pytest.mark.parametrize(
     ("plugin", "config"), [case for case in CONFIGS if Capability.CAPTURE in case.values[0].capabilities]
 )
 def test_what_is_captured_is_told_with_the_route_and_restarts_nothing(plugin: Any, config: Any) -> None:
     nobody = CAPTURE.model_copy(update={"stable": None, "candidate": None})
-    captures = (None, nobody, CAPTURE, CAPTURE.model_copy(update={"percent": 1}))
+    captures = (None, nobody, CAPTURE, CAPTURE.model_copy(update={"percent": 1}), *OBSERVED)
     for asked in asks(plugin):
         rendered = [plugin.objects(config, replace(SETUP, capture=capture), asked) for capture in captures]
         assert all(objects[:-1] == rendered[1][:-1] for objects in rendered[2:]), "a rollout changes none of it"

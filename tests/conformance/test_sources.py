@@ -11,7 +11,7 @@ import pytest
 from modelrollout.api.modeldeployment import ROUTERS, SOURCES
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.reading import Sample, State
-from modelrollout.domain.tally import Crossed, Histogram, Mean, Paired, Rate, Scores, Shares
+from modelrollout.domain.tally import Crossed, Features, Histogram, Mean, Paired, Rate, Scores, Shares
 from modelrollout.errors import SourceError
 from modelrollout.sources._base import Fetch, Origin, Scope
 from tests.conformance.plugins import with_configs
@@ -73,6 +73,7 @@ GARBAGE: dict[Origin, list[dict[str, Any]]] = {
         {"router-a": "upstream connect error\n"},
         {"router-a": '{"v": 2}'},
         {"router-a": collected.page("x", {"pairs": -1})},
+        {"router-a": collected.observed({"x": {"requests": -1}})},
     ],
     Origin.PROMETHEUS: [
         {"": None},
@@ -92,7 +93,13 @@ def good(plugin: Any, config: Any) -> dict[str, Any]:
     match plugin.fetch(config, SCOPE):
         case Fetch(Origin.PROMETHEUS, query):
             return {"": counted(query)} if plugin.counts(config) else GAUGE
+        case Fetch(Origin.COLLECTORS) if plugin.name == "labels":
+            return {"router-a": collected.labelled(), "router-b": collected.labelled()}
         case Fetch(Origin.COLLECTORS):
+            if plugin.name != "predictions":
+                feature = config.feature if plugin.name == "inputs" else None
+                page = collected.observed().replace("in/x/", f"in/{feature or 'x'}/")
+                return {"router-a": page, "router-b": page}
             page = collected.recorded(config.extraction().key)
             return {"router-a": page, "router-b": page}
         case _:
@@ -159,7 +166,7 @@ def test_the_value_of_a_window_is_finite_and_rests_on_its_requests(plugin: Any, 
     measured = plugin.measure(config, grown(sample, SCOPE.arm), 10.0)
     assert 0 < measured.requests <= 38
     assert plugin.counted(config) in (True, False)
-    if plugin.forms(config) == {Shares}:
+    if plugin.forms(config) in ({Shares}, {Features}):
         assert measured.value is None
         return
     assert measured.value is not None
@@ -172,7 +179,7 @@ def test_the_value_of_a_window_is_finite_and_rests_on_its_requests(plugin: Any, 
 @pytest.mark.parametrize(("plugin", "config"), CONFIGS)
 def test_both_arms_amount_to_the_tally_that_it_promises(plugin: Any, config: Any) -> None:
     forms = plugin.forms(config)
-    assert forms <= {Rate, Histogram, Mean, Shares, Paired, Scores, Crossed}
+    assert forms <= {Rate, Histogram, Mean, Shares, Paired, Scores, Crossed, Features}
     assert plugin.counts(config) or not forms
     assert forms == {Rate} or not plugin.errors(config)
     assert plugin.paired(config) or not forms & {Paired, Scores, Crossed}

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from tests.cluster.api import Cluster, ensure_up
-from tests.cluster.project import ensure_images
+from tests.cluster.project import ensure_images, tag
 from tests.e2e.scenario import OPERATOR, SYSTEM, Scenario, forget
 
 HERE = Path(__file__).parent
@@ -55,6 +55,13 @@ def scenario(cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -
 
     yield Scenario(cluster, namespace, tmp_path, note=note)
     forget(cluster, namespace)
+
+
+@pytest.fixture(scope="session")
+def modelserver(cluster: Cluster) -> str:
+    """Name of the image with MLServer and every release."""
+    ensure_images(cluster, ["modelserver"])
+    return tag("modelserver")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -326,8 +326,12 @@ class Scenario:
 
     def post(self, body: bytes, **headers: str) -> tuple[int, list[list[str]], str]:
         """Send one request through the client Service; return status, headers and body of the answer."""
+        return self.post_to(self.service_address(), "/v2/models/m/infer", body, **headers)
+
+    def post_to(self, host: str, path: str, body: bytes, **headers: str) -> tuple[int, list[list[str]], str]:
+        """Send one request to an address inside the cluster's network; return status, headers and body of the answer."""
         sent = {"content-type": "application/json", **{name.replace("_", "-"): text for name, text in headers.items()}}
-        words = [sys.executable, "-c", _POST, self.service_address(), "/v2/models/m/infer", json.dumps(sent)]
+        words = [sys.executable, "-c", _POST, host, path, json.dumps(sent)]
         done = self.cluster.run(words, input=body, capture_output=True, check=True)
         status, found, text = json.loads(done.stdout)
         return status, found, text

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.project import ensure_images, tag
 from tests.demo.models import cells, digits
-from tests.demo.models.releases import releases
-from tests.demo.objects import pods
 from tests.e2e.scenario import ERRORS, container_processes, lost_nothing, model_deployment, model_template, moment
+from tests.e2e.served import expected, served
 
 LIGHT = {"name": "light", "header": "x-light", "values": ["bright", "dark"]}
 LABELS = {"LABELS": "10"}
@@ -57,27 +55,6 @@ def asked(count=1000):
     for number in range(count):
         data = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [number, 0]}
         yield {"body": {"inputs": [data]}, "expect": [number % 10]}
-
-
-@pytest.fixture(scope="session")
-def modelserver(cluster):
-    """Name of the image with MLServer and every release."""
-    ensure_images(cluster, ["modelserver"])
-    return tag("modelserver")
-
-
-def served(image, version, data):
-    """Return the spec of one release behind MLServer."""
-    model = {"name": data.NAME, "version": version, "protocol": "openInference"}
-    return {"template": pods(image, version, data.NAME), "model": model, "replicas": 1}
-
-
-def expected(data, version):
-    """Return a client's requests, each with what this very release says: whatever else a client gets is wrong."""
-    requests = list(data.requests())
-    samples = digits.sent()[0] if data is digits else cells.halves()[1]
-    said = releases()[version].model.predict(samples).tolist()
-    return [{**request, "expect": [label]} for request, label in zip(requests, said, strict=True)]
 
 
 def stopped(scenario, image, data, versions, analysed):

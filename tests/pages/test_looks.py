@@ -9,7 +9,7 @@ import pytest
 from modelrollout.cli.html import page
 from tests.pages.__main__ import PICTURE, SHOWN, WIDTH
 from tests.pages.browser import browser
-from tests.pages.story import stored
+from tests.pages.story import STORIES, stored
 
 LOOK = (Path(__file__).parent / "look.js").read_text(encoding="utf-8")
 LOOKS = {
@@ -47,6 +47,12 @@ def crowded():
     values["requests"] = [
         {**values["requests"][0], "by": "system:serviceaccount:" + "x" * 200, "message": "y" * 500}
     ] * 20
+    features = [
+        {**one, "feature": f"{one['feature']}-{number}-" + "x" * 40}
+        for number in range(5)
+        for one in stored("drifted")["drift"]["asked"]
+    ]
+    values["drift"] = {"asked": features}
     values["predictions"]["same"] = {**copy.deepcopy(values["predictions"]["same"]), "confusion": confusion}
     return values
 
@@ -54,7 +60,7 @@ def crowded():
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     place = tmp_path_factory.mktemp("pages")
-    found = {"aborted": stored("aborted"), "promoted": stored("promoted"), "crowded": crowded()}
+    found = {**{name: stored(name) for name in STORIES}, "crowded": crowded()}
     for name, values in found.items():
         (place / f"{name}.html").write_text(page(values), encoding="utf-8")
     return {name: place / f"{name}.html" for name in found}

@@ -5,5 +5,4 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("sequences")
-    group.addoption("--update-golden", action="store_true", help="write the golden logs anew; review their difference")
     group.addoption("--all-faults", action="store_true", help="every fault at every write of every story, not a sample")

@@ -22,7 +22,9 @@ from modelrollout.adapters.reading import (
     read_status,
 )
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, hashed_content, weighs
+from modelrollout.api.monitor import Reference
 from modelrollout.api.validate import parse_spec
+from modelrollout.api.watched import reference_of
 from modelrollout.domain.golden import Probes
 from modelrollout.domain.observation import Observation, RouterPodSeen
 from modelrollout.domain.reading import Reading
@@ -36,12 +38,15 @@ from modelrollout.names import (
     LABEL_COMPONENT,
     candidate_service,
     evidence,
+    labels_service,
     mirror_cluster,
+    reference,
     report,
     revision_name,
     router,
     workload,
 )
+from modelrollout.resources.reference import REFERENCE
 
 OF_REVISION = ("ControllerRevision", "Deployment", "Service")
 NO_TEMPLATE = {"spec": {"containers": [{"name": "none", "image": "none"}]}}
@@ -58,6 +63,7 @@ class Polled:
         evidence: what evidence has been gathered, as text.
         details: what reports show besides numbers, by attempt and metric.
         probes: what the candidate's pods answered to golden examples.
+        learnt: what has been learnt for the reference, as text.
     """
 
     routers: Mapping[str, RouterPodSeen]
@@ -65,6 +71,7 @@ class Polled:
     evidence: str = ""
     details: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     probes: Probes | None = None
+    learnt: str = ""
 
 
 class Observer:
@@ -130,6 +137,8 @@ class Observer:
             details=polled.details,
             probes=polled.probes,
             rejected=rejected,
+            learnt=polled.learnt,
+            given=await self._given(namespace, reference_of(spec) if spec is not None else None),
         )
 
     def forget(self, key: Key) -> None:
@@ -152,6 +161,13 @@ class Observer:
             child: raw for child, raw in found.items() if child[0] == "ControllerRevision" or _is_report(raw)
         }
         return found
+
+    async def _given(self, namespace: str, asked: Reference | None) -> str | None:
+        """Return the reference that a person gives; it is nobody's child, and only read."""
+        if asked is None or asked.config_map is None:
+            return None
+        found = await self._kube.get("ConfigMap", namespace, asked.config_map)
+        return (found.get("data") or {}).get(REFERENCE) if found is not None else None
 
     async def _one(self, namespace: str, child: Child, known: Version | None, cached: Object | None) -> Object | None:
         """Read one child. What hardly ever changes is read once for each version that the watch has seen."""
@@ -194,7 +210,11 @@ def _wanted(
     children |= {(kind, router(name)) for kind in ("Deployment", "ConfigMap", "PodDisruptionBudget")}
     if spec is not None and weighs(spec):
         children.add(("ConfigMap", evidence(name)))
+    if spec is not None and reference_of(spec) is not None:
+        children.add(("ConfigMap", reference(name)))
     children |= {("Service", candidate_service(name)), ("Service", (spec.service.name if spec else None) or name)}
+    if spec is not None and spec.analysis is not None and spec.analysis.labels is not None:
+        children.add(("Service", labels_service(name)))
     if status.ended is not None:
         children.add(("ConfigMap", report(name, status.ended.revision, status.ended.attempt)))
     return frozenset({*children, *known, *([carrier] if carrier else [])})

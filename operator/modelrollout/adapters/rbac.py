@@ -63,7 +63,10 @@ SERVED = (
         _child("model and router Deployments", deleted="remove the pods of a revision that no route uses any more"),
     ),
     Right("ControllerRevision", _child("revision snapshots", deleted="keep no more than revisionHistoryLimit")),
-    Right("Service", _child("Services", deleted="remove a retired revision's Service and the preview Service")),
+    Right(
+        "Service",
+        _child("Services", deleted="remove the Service of a retired revision, of previews or of labels"),
+    ),
     Right(
         "ConfigMap",
         _child(
@@ -72,7 +75,7 @@ SERVED = (
         )
         | {
             "get": "read the routers' ConfigMap, evidence and reports by name in each pass, "
-            "and the golden examples that a spec names"
+            "and the golden examples and the reference that a spec names"
         },
     ),
     Right("PodDisruptionBudget", _child("the routers' PodDisruptionBudget", watched=False)),

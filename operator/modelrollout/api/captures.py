@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from modelrollout.api.inputs import Inputs
+from modelrollout.api.labelling import labelled_of
 from modelrollout.api.modeldeployment import Metric, ModelDeploymentSpec
 from modelrollout.api.predictions import Predictions
 from modelrollout.api.slices import parts_of
-from modelrollout.domain.capture import Capture, Extraction, Protocol
+from modelrollout.domain.capability import Capability
+from modelrollout.domain.capture import PLAIN, Capture, Extraction, FeatureKind, Observed, Protocol
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.tally import Paired
 from modelrollout.sources._predictions import PredictionsConfig, Signal
@@ -23,18 +26,27 @@ def protocol_of(spec: ModelDeploymentSpec) -> Protocol:
     return (spec.model.protocol if spec.model is not None else None) or Protocol.HTTP
 
 
-def capture_of(spec: ModelDeploymentSpec, stable: str | None, candidate: str | None) -> Capture | None:
+def observed_of(spec: ModelDeploymentSpec) -> Observed | None:
+    """Return what is measured of all requests; None: nothing."""
+    inputs = spec.analysis.inputs if spec.analysis is not None else None
+    return inputs.observed(somewhere=protocol_of(spec) is not Protocol.HTTP) if inputs is not None else None
+
+
+def capture_of(
+    spec: ModelDeploymentSpec, compared: tuple[str | None, str | None], answering: tuple[str | None, str | None]
+) -> Capture | None:
     """Return what is captured.
 
     Args:
         spec: an accepted one.
-        stable: the revision that answers; None while nothing is compared.
-        candidate: the revision that gets copies; None likewise.
+        compared: the revision that answers, and the one that gets copies; None while nothing is compared.
+        answering: who answers clients, at most two; only they matter where all requests are observed and none is copied.
     """
-    extractions = extractions_of(spec)
-    if spec.analysis is None or not extractions:
+    extractions, observed, labelled = extractions_of(spec), observed_of(spec), labelled_of(spec)
+    if spec.analysis is None or not (extractions or observed or labelled):
         return None
     asked = spec.analysis.predictions or Predictions()
+    stable, candidate = answering if (observed or labelled) and compared == (None, None) else compared
     return Capture(
         stable=stable,
         candidate=candidate,
@@ -45,6 +57,8 @@ def capture_of(spec: ModelDeploymentSpec, stable: str | None, candidate: str | N
         extractions=extractions,
         keep_bodies=asked.keep_examples,
         redact=asked.redact,
+        observed=observed,
+        labelled=labelled,
     )
 
 
@@ -53,11 +67,13 @@ def capture_problems(spec: ModelDeploymentSpec) -> Iterator[Problem]:
     analysis = spec.analysis
     if analysis is None:
         return
-    if not extractions_of(spec):
+    if analysis.inputs is not None:
+        yield from _input_problems(spec, analysis.inputs)
+    elif not extractions_of(spec):
         remedy = "Add one, such as {name: same, predictions: {}, agreement: {min: 0.97}}, or leave it out."
         if analysis.predictions is not None:
             yield Problem("spec.analysis.predictions", "has no effect: no metric compares predictions", remedy)
-        if analysis.slices:
+        if analysis.slices and analysis.labels is None:
             reason = "has no effect: no metric compares predictions, and no other source knows what a request was"
             yield Problem("spec.analysis.slices", reason, remedy)
     names = [one.name for one in analysis.slices]
@@ -65,6 +81,31 @@ def capture_problems(spec: ModelDeploymentSpec) -> Iterator[Problem]:
         if name in names[:index]:
             place = f"spec.analysis.slices[{index}]"
             yield Problem(place, f"is the second slice named {name}", "Give each slice a name of its own.")
+
+
+def _input_problems(spec: ModelDeploymentSpec, inputs: Inputs) -> Iterator[Problem]:
+    place = "spec.analysis.inputs"
+    router, _ = spec.router()
+    if Capability.CAPTURE not in router.capabilities:
+        yield Problem(place, f"traffic.{router.name} shows no requests to a collector", "Use traffic.envoy.")
+    nowhere = protocol_of(spec) is Protocol.HTTP
+    names = [feature.name for feature in inputs.features]
+    for index, feature in enumerate(inputs.features):
+        if feature.name in names[:index]:
+            reason = f"is the second feature named {feature.name}"
+            yield Problem(f"{place}.features[{index}]", reason, "Give each feature a name of its own.")
+        elif nowhere and feature.path is None and feature.kind is not FeatureKind.LENGTH:
+            reason = "is missing: nobody knows where a feature is in a request of protocol http"
+            remedy = f"Write where, such as path: {feature.name}, or set spec.model.protocol."
+            yield Problem(f"{place}.features[{index}].path", reason, remedy)
+    if nowhere and inputs.output is not None and inputs.output.path is None:
+        reason = "is missing: nobody knows where a prediction is in an answer of protocol http"
+        remedy = "Write where, such as path: result.label, or set spec.model.protocol."
+        yield Problem(f"{place}.output.path", reason, remedy)
+    for index, one in enumerate(spec.analysis.slices if spec.analysis is not None else ()):
+        if one.header == PLAIN:
+            reason = f"{PLAIN} is another one in every request, and the router has a use of its own for it"
+            yield Problem(f"spec.analysis.slices[{index}].header", reason, "Use another header.")
 
 
 def prediction_problems(spec: ModelDeploymentSpec, metric: Metric, place: str) -> Iterator[Problem]:

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from modelrollout.api.captures import capture_problems, prediction_problems
+from modelrollout.api.labelling import label_problems
 from modelrollout.api.modeldeployment import SOURCES, Metric, ModelDeploymentSpec
+from modelrollout.api.observations import distribution_problems, observation_problems
+from modelrollout.api.watched import monitor_problems
 from modelrollout.domain.problem import Problem
-from modelrollout.domain.tally import Rate, Shares
+from modelrollout.domain.tally import Features, Rate, Shares
 from modelrollout.names import candidate_service, router
 
 WHOLE = 100
@@ -28,9 +31,12 @@ def consistency_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Probl
     yield from _sizes(spec)
     yield from _ramp(spec)
     yield from capture_problems(spec)
+    yield from distribution_problems(spec)
+    yield from monitor_problems(spec)
+    yield from label_problems(spec, name)
     for index, metric in enumerate(spec.analysis.metrics if spec.analysis else ()):
         place = f"spec.analysis.metrics[{index}]"
-        yield from _metric(spec, metric, place)
+        yield from metric_problems(spec, metric, place)
         if metric.name in {other.name for other in (spec.analysis.metrics[:index] if spec.analysis else ())}:
             yield Problem(place, f"is the second metric named {metric.name}", "Give each metric a name of its own.")
 
@@ -63,8 +69,8 @@ def _sizes(spec: ModelDeploymentSpec) -> Iterator[Problem]:
 
 def _ramp(spec: ModelDeploymentSpec) -> Iterator[Problem]:
     if _has_ramp(spec) and not any(_bounds(metric) for metric in (spec.analysis.metrics if spec.analysis else ())):
-        reason = "has to know how much worse the candidate may be, and no metric compares a rate"
-        remedy = "Add one, such as {name: errors, router: {signal: errorRate}, compare: {}}."
+        reason = "has to know how much worse the candidate may be, and no metric compares a rate and decides"
+        remedy = "Add one, such as {name: errors, router: {signal: errorRate}, compare: {}}, without a mode."
         yield Problem(_ramp_place(spec), reason, remedy)
 
 
@@ -80,10 +86,17 @@ def _bounds(metric: Metric) -> bool:
     """Return whether a metric bounds how much more often than stable the candidate answers badly."""
     source, config = metric.source()
     judge, judge_config = metric.judge()
-    return judge.compares(judge_config) and Rate in source.forms(config)
+    return metric.decides and judge.compares(judge_config) and Rate in source.forms(config)
 
 
-def _metric(spec: ModelDeploymentSpec, metric: Metric, place: str) -> Iterator[Problem]:
+def metric_problems(spec: ModelDeploymentSpec, metric: Metric, place: str) -> Iterator[Problem]:
+    """Yield why a metric cannot be measured under a spec, or not be judged as asked.
+
+    Args:
+        spec: where it stands, or would stand.
+        metric: any metric.
+        place: its path.
+    """
     plugin, _ = spec.router()
     source, source_config = metric.source()
     judge, judge_config = metric.judge()
@@ -106,7 +119,11 @@ def _metric(spec: ModelDeploymentSpec, metric: Metric, place: str) -> Iterator[P
     if source.forms(source_config) == {Shares} and not judge.compares(judge_config):
         reason = "this metric is the shares of classes, which are no single number"
         yield Problem(f"{place}.{judge.name}", reason, "Use compare.")
+    if source.forms(source_config) == {Features} and not judge.compares(judge_config):
+        reason = "this metric is the distributions of features, which are no single number"
+        yield Problem(f"{place}.{judge.name}", reason, "Use drift.")
     if not missing:
         yield from prediction_problems(spec, metric, place)
+        yield from observation_problems(spec, metric, place)
     for problem in (*source.problems(source_config), *found):
         yield replace(problem, path=f"{place}.{problem.path}")

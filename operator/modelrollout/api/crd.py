@@ -85,6 +85,12 @@ def _columns() -> list[dict[str, Any]]:
         _column("Candidate", ".status.candidate", "The revision on trial."),
         _column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether nothing is left to do."),
         _column("Age", ".metadata.creationTimestamp", "Time since it was created.", kind="date"),
+        {
+            **_column(
+                "Drifting", '.status.conditions[?(@.type=="Drifting")].status', "Whether a metric of stable drifts."
+            ),
+            "priority": 1,
+        },
         {**_column("Message", ".status.message", "What it waits for and until when."), "priority": 1},
     ]
 

@@ -14,12 +14,16 @@ from pydantic import Field, WithJsonSchema
 
 from modelrollout.api.choice import chosen, compose, exactly_one
 from modelrollout.api.golden import NOT_OURS, Golden
+from modelrollout.api.inputs import Inputs
+from modelrollout.api.labels import Labels
+from modelrollout.api.monitor import Monitor
 from modelrollout.api.predictions import Predictions
 from modelrollout.api.slices import FEW_PARTS, FEW_QUESTIONS, MOST_PARTS, Slice
 from modelrollout.api.template import TEMPLATE_SCHEMA
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.capture import Protocol
 from modelrollout.domain.stage import Stage
+from modelrollout.domain.verdict import Mode
 from modelrollout.judges._base import Judge
 from modelrollout.names import NAME_PATTERN
 from modelrollout.registry import discover
@@ -48,6 +52,7 @@ Chance = Annotated[float, Field(ge=0.0001, le=0.5)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 NoData = Literal["hold", "rollback", "ignore"]
 Automation = Literal["manual", "shadow", "assist", "partial", "full"]
+Preset = Literal["tabular-classification", "regression", "ranking", "vision", "speech", "llm"]
 
 
 class Model(ApiModel):
@@ -104,6 +109,14 @@ class Metric(ApiModel):
 
     name: Annotated[str, Field(max_length=63, pattern=r"^[a-zA-Z0-9]([-_a-zA-Z0-9]*[a-zA-Z0-9])?$"), NOT_OURS]
     """Name of the metric, unique in the list."""
+    mode: Mode | None = None
+    """gate: it can hold the rollout and send it home, and the rollout waits for it. warn: it only tells when it fails, by an
+    Event and a condition. observe: it is measured and shown, and never changes anything. Absent: gate."""
+
+    @property
+    def decides(self) -> bool:
+        """Whether the rollout obeys it."""
+        return self.mode in (None, Mode.GATE)
 
     def source(self) -> tuple[Source[Any], Any]:
         """Return the source and its config."""
@@ -212,19 +225,29 @@ class Analysis(ApiModel):
     """Highest chance that they promote a candidate that is beyond a margin."""
     min_duration: Duration = timedelta(minutes=5)
     """How long the candidate must have answered requests before evidence may end a hold early."""
+    preset: Preset | None = None
+    """What kind of model it is: the metrics that such a model is usually judged by are added to yours, as far as they can be
+    measured with this router and strategy. A metric of yours takes the place of the preset's one with the same name. The limits
+    of the others are stricter in the first rollout after the install. `modelrollout explain` prints all of them."""
     metrics: Annotated[
         tuple[ComposedMetric, ...],
         Field(
-            min_length=1,
             max_length=64,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
-    ]
-    """The metrics. A step ends when all of them pass; one that fails takes the candidate back to 0."""
+    ] = ()
+    """The metrics; at least one, or a preset. A step ends when all of them pass; one that fails takes the candidate back to
+    0."""
     predictions: Predictions | None = None
     """How predictions are captured for the metrics that compare them."""
+    inputs: Inputs | None = None
+    """What is measured of the inputs and outputs of all requests, of each version and also between rollouts. Absent: nothing."""
+    labels: Labels | None = None
+    """What would have been right, told later by request id, and named events such as clicks. Absent: nobody can send any."""
     golden: Golden | None = None
     """Pinned requests with known answers, which the candidate must answer before it gets any traffic."""
+    monitor: Monitor | None = None
+    """What goes on being watched while no rollout is on its way. Absent: nothing is measured then."""
     slices: Annotated[
         tuple[Slice, ...],
         Field(
@@ -236,7 +259,15 @@ class Analysis(ApiModel):
     """Parts of the traffic, each of which is judged by itself in every metric of predictions: no other source knows what a
     request was. All metrics × (1 + parts) are at most 64."""
 
-    rules = (FEW_QUESTIONS,)
+    rules = (
+        Rule(
+            lambda analysis: bool(analysis.metrics) or analysis.preset is not None,
+            "has(self.preset) || (has(self.metrics) && self.metrics.size() > 0)",
+            "is empty, so nothing would be measured. Write at least one metric, or a preset: tabular-classification.",
+            "metrics",
+        ),
+        FEW_QUESTIONS,
+    )
 
 
 class ModelDeploymentSpec(ApiModel):

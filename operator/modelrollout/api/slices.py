@@ -97,7 +97,7 @@ _REMEDY = f"metrics × (1 + parts), and {MOST_QUESTIONS} are possible. Leave out
 _PARTS = _cel_parts("self.slices")
 FEW_QUESTIONS = Rule(
     lambda analysis: _questions(analysis) <= MOST_QUESTIONS,
-    f"!has(self.slices) || self.metrics.size() * (1 + {_PARTS}) <= {MOST_QUESTIONS}",
+    f"!has(self.slices) || !has(self.metrics) || self.metrics.size() * (1 + {_PARTS}) <= {MOST_QUESTIONS}",
     f"would ask too much: {_REMEDY}",
     "slices",
     lambda analysis: (

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from modelrollout.api.consistency import consistency_problems
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.paths import field_path, fields_of, find
+from modelrollout.api.presets import expanded, preset_problems
 from modelrollout.api.template import template_problems
 from modelrollout.api.words import explain, rule_path
 from modelrollout.domain.problem import Problem
@@ -53,16 +54,26 @@ def _parse(raw: Mapping[str, Any], metadata: Mapping[str, Any]) -> Parsed:
     if isinstance(raw.get("template"), Mapping):
         problems += template_problems(raw["template"])
     try:
-        spec = ModelDeploymentSpec.model_validate_json(
-            json.dumps(_without_nulls(raw)), strict=True, by_alias=True, by_name=False
-        )
+        spec = _read(_without_nulls(raw))
     except ValidationError as exc:
         problems += [_problem(error) for error in _causes(exc.errors(include_url=False))]
     else:
-        problems += consistency_problems(spec, str(metadata.get("name", "")))
+        problems += [*consistency_problems(spec, str(metadata.get("name", ""))), *preset_problems(spec)]
         if not problems:
             return spec, ()
     return None, tuple(sorted(set(problems)))
+
+
+def _read(raw: dict[str, Any]) -> ModelDeploymentSpec:
+    """Return the spec with its preset written out: nobody behind this module knows that there are presets."""
+    spec = _validated(raw)
+    if spec.analysis is None or spec.analysis.preset is None:
+        return spec
+    return _validated({**raw, "analysis": expanded(raw["analysis"], spec)})
+
+
+def _validated(raw: dict[str, Any]) -> ModelDeploymentSpec:
+    return ModelDeploymentSpec.model_validate_json(json.dumps(raw), strict=True, by_alias=True, by_name=False)
 
 
 def parse_object(raw: Mapping[str, Any]) -> Parsed:

@@ -23,10 +23,11 @@ def evidence_lines(view: View) -> list[str]:
     if rollout is None or rollout.state is RolloutState.COMPLETED:
         return []
     rows = [row for gate in rollout.gates for row in _gate_rows(rollout, gate)]
-    if not rows:
-        return []
     if len(rows) > 1 and rollout.together is not None:
         rows.append(("all together", "", _bar("rollback", rollout.together, _bound(rollout.alpha), "red"), "", ""))
+    rows += [row for gate in rollout.watched for row in _gate_rows(rollout, gate)]
+    if not rows:
+        return []
     bounds = (_bound(rollout.alpha), _bound(rollout.beta))
     meaning = (
         f"Bars are ln E. Rollback at {bounds[0]:.1f} of all metrics together (alpha {_percent(rollout.alpha)}), "
@@ -39,7 +40,8 @@ def _gate_rows(rollout: RolloutView, gate: Gate) -> Iterator[tuple[str, ...]]:
     if gate.evidence is None:
         # Slices under a plain limit gather none.
         return
-    yield _row(rollout, gate.name, gate.name, gate.evidence)
+    mode = f" ({gate.mode})" if gate.mode is not None else ""
+    yield _row(rollout, gate.name, f"{gate.name}{mode}", gate.evidence)
     telling = sorted(gate.slices, key=lambda one: -max(one.against, one.worse))
     for one in telling[:SLICES]:
         yield _row(rollout, gate.name, f"{gate.name}[{one.slice}]", one)

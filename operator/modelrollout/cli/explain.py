@@ -4,17 +4,23 @@ Sizes, stages and which metric is judged where come from the operator's own code
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
 import click
+import yaml
 
 from modelrollout.api.golden import Golden
-from modelrollout.api.modeldeployment import Metric, ModelDeploymentSpec
+from modelrollout.api.labels import Labels
+from modelrollout.api.modeldeployment import Analysis, Metric, ModelDeploymentSpec
+from modelrollout.api.monitor import Monitor
 from modelrollout.api.predictions import Predictions
+from modelrollout.api.presets import expanded, first_limits, left_out
 from modelrollout.api.validate import parse_object
+from modelrollout.api.watched import watched
 from modelrollout.cli.documents import read_documents
 from modelrollout.cli.options import say
 from modelrollout.cli.table import table
@@ -22,6 +28,7 @@ from modelrollout.domain.capability import Capability
 from modelrollout.domain.observation import Limits, Observation
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.status import Rollout
+from modelrollout.domain.verdict import Mode
 from modelrollout.engine.context import Context, contextualize
 from modelrollout.engine.proof import about, due
 from modelrollout.engine.ramp import ends_when, first_rung_risk
@@ -29,6 +36,8 @@ from modelrollout.engine.sizing import needed
 from modelrollout.engine.wants import judged
 from modelrollout.errors import RolloutError
 from modelrollout.judges._base import Weigher
+from modelrollout.judges._watch import DETECTOR
+from modelrollout.routers.envoy import EnvoyConfig
 from modelrollout.schema import ApiModel, Duration, format_duration
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,6 +69,8 @@ class StagePlan(ApiModel):
     """Pods of the candidate."""
     judged: tuple[str, ...]
     """Metrics of which one that fails ends the rollout here."""
+    watched: tuple[str, ...] = ()
+    """Metrics that are measured here and decide nothing."""
     must_pass: bool
     """The stage ends only when all of them pass."""
     approval: bool
@@ -77,6 +88,8 @@ class MetricPlan(ApiModel):
     """Where its numbers come from."""
     judge: str
     """What turns them into a verdict."""
+    mode: Mode = Mode.GATE
+    """What it may do to the rollout."""
     min_requests: int = 0
     """Requests of the candidate that one window needs; 0 for a gauge."""
     client_requests: dict[str, int]
@@ -96,6 +109,21 @@ class Forecast(ApiModel):
     """How long that takes; None: unknown, or longer than a year."""
     copies: bool = False
     """It rests on copied requests."""
+
+
+class PresetPlan(ApiModel):
+    """What a preset stands for here."""
+
+    name: str
+    """Of the preset."""
+    metrics: tuple[dict[str, Any], ...]
+    """All metrics, the user's own first, as they can be written instead of the preset."""
+    own: tuple[str, ...]
+    """Names of those that the user wrote."""
+    first: tuple[str, ...]
+    """Limits that are stricter in the first rollout after the install."""
+    left_out: dict[str, str]
+    """Metrics that the preset has and that are not measured here, with the reason."""
 
 
 class Explanation(ApiModel):
@@ -123,6 +151,8 @@ class Explanation(ApiModel):
     """In order."""
     metrics: tuple[MetricPlan, ...]
     """What is measured."""
+    preset: PresetPlan | None = None
+    """What the preset stands for; absent without one."""
     forecasts: tuple[Forecast, ...]
     """What the proof of each metric takes."""
     rps: float | None = None
@@ -191,10 +221,24 @@ def explanation(document: Mapping[str, Any], rps: float | None = None) -> Explan
         approvals=sum(stage.approval for stage in stages),
         stages=stages,
         metrics=tuple(_metric(metric, stages) for metric in metrics),
+        preset=_preset(document["spec"].get("analysis") or {}, spec),
         forecasts=tuple(_forecasts(context, rps)),
         rps=rps,
-        notes=tuple(_notes(context)),
+        notes=tuple(_notes(context, rps)),
         limits=tuple(_limits(context)),
+    )
+
+
+def _preset(analysis: Mapping[str, Any], spec: ModelDeploymentSpec) -> PresetPlan | None:
+    if spec.analysis is None or spec.analysis.preset is None:
+        return None
+    own = tuple(metric["name"] for metric in analysis.get("metrics") or ())
+    return PresetPlan(
+        name=spec.analysis.preset,
+        metrics=tuple(expanded(analysis, spec)["metrics"]),
+        own=own,
+        first=first_limits(analysis, spec),
+        left_out={one.name: one.reason for one in left_out(spec, frozenset(own))},
     )
 
 
@@ -207,8 +251,8 @@ def _plans(context: Context) -> Iterator[StagePlan]:
         # Where more pods do no harm, the candidate is never made smaller in a rollout.
         size = max(size, pods) if context.router.keeps_size else pods
         # FULL ends as soon as it is verified, so nothing is measured in it.
-        watched = stage.kind is not StageKind.FULL
-        names = tuple(metric.name for metric in metrics if watched and judged(here, metric))
+        speaking = [metric for metric in metrics if stage.kind is not StageKind.FULL and judged(here, metric)]
+        names = tuple(metric.name for metric in speaking if metric.decides)
         rung = ends_when(spec.stages(), index)
         must_pass = bool(names) and stage.kind is not StageKind.PAUSE and not rung
         approval = stage.kind is not StageKind.FULL and (stage.approval or _asks(spec, stage, names))
@@ -221,6 +265,7 @@ def _plans(context: Context) -> Iterator[StagePlan]:
             hold=stage.hold,
             candidate_pods=size,
             judged=names,
+            watched=tuple(metric.name for metric in speaking if not metric.decides),
             must_pass=must_pass,
             approval=approval,
             ends=_ends(stage, names if must_pass else (), _unproven(here, stage), rung, approval=approval),
@@ -280,11 +325,14 @@ def _metric(metric: Metric, stages: tuple[StagePlan, ...]) -> MetricPlan:
     source, source_config = metric.source()
     judge, judge_config = metric.judge()
     least = judge.min_requests(judge_config)
-    shares = {stage.label: max(stage.weight, stage.mirror) for stage in stages if metric.name in stage.judged}
+    shares = {
+        stage.label: max(stage.weight, stage.mirror) for stage in stages if metric.name in stage.judged + stage.watched
+    }
     return MetricPlan(
         name=metric.name,
         source=f"{source.name} {_settings(source_config)}".rstrip(),
         judge=f"{judge.name} {_settings(judge_config)}".rstrip(),
+        mode=metric.mode or Mode.GATE,
         min_requests=least,
         # Rounded up: a request that is missing keeps the window open.
         client_requests={label: -(-least * 100 // share) for label, share in shares.items() if least and share},
@@ -298,7 +346,7 @@ def _forecasts(context: Context, rps: float | None) -> Iterator[Forecast]:
         return
     for metric in analysis.metrics:
         (source, source_config), (judge, judge_config) = metric.source(), metric.judge()
-        if not isinstance(judge, Weigher) or not judge.weighs(judge_config):
+        if not metric.decides or not isinstance(judge, Weigher) or not judge.weighs(judge_config):
             continue
         copies = source.needs_copies(source_config)
         share = _share(context.spec, copies=copies, twice=judge.needs_baseline(judge_config))
@@ -342,7 +390,7 @@ def _value(value: object) -> str:
             return str(value)
 
 
-def _notes(context: Context) -> Iterator[str]:
+def _notes(context: Context, rps: float | None) -> Iterator[str]:
     spec = context.spec
     analysis, stages = spec.analysis, spec.stages()
     yield "The first revision is installed without steps: it gets all requests as soon as its pods are Ready."
@@ -350,16 +398,19 @@ def _notes(context: Context) -> Iterator[str]:
         yield at_first
     if analysis is None:
         yield "Nothing is measured: only pods that do not become Ready stop a rollout. spec.analysis adds metrics."
+    elif not _decided(analysis):
+        yield "No metric decides anything: a step ends with its hold, and only pods that do not become Ready stop a rollout."
     elif spec.automation == "manual":
         yield "A metric that fails holds the rollout and alarms; to abort is up to a person (automation: manual)."
     else:
         yield "A metric that fails sends all traffic home to stable at once, and so does `kubectl modelrollout abort`."
+    yield from _modes(analysis)
     yield from _rung(spec)
     if analysis is not None and analysis.golden is not None:
         yield _golden(analysis.golden)
     limit = format_duration(spec.progress_deadline)
     yield f"Pods or routers that are not ready within {limit} abort it (progressDeadline); holds and pauses do not count."
-    if analysis is not None:
+    if analysis is not None and _decided(analysis):
         yield _deadline(analysis.deadline, analysis.on_inconclusive)
         for field, words, policy in (
             ("onNoData", "no number", analysis.on_no_data),
@@ -371,10 +422,30 @@ def _notes(context: Context) -> Iterator[str]:
                 "rollback": "after three polls in a row it is aborted",
             }[policy]
             yield f"With {words} {effect} ({field}: {policy}). It is never taken for a pass."
+    if analysis is not None and analysis.labels is not None:
+        yield _labels(context, analysis, analysis.labels, rps)
+    if analysis is not None and analysis.monitor is not None:
+        yield from _monitor(spec, analysis.monitor)
     if not any(stage.kind is StageKind.BAKE for stage in stages):
         yield "There is no bake: stable is taken away right after the switch to 100 %. To go back is then a new rollout."
     else:
         yield "Until the bake passes stable stands whole, and every abort goes home to it. Then the roles change."
+
+
+def _decided(analysis: Analysis) -> bool:
+    """Return whether anything that is measured can stop a rollout."""
+    return analysis.golden is not None or any(metric.decides for metric in analysis.metrics)
+
+
+def _modes(analysis: Analysis | None) -> Iterator[str]:
+    """Yield what metrics that decide nothing are good for."""
+    metrics = analysis.metrics if analysis is not None else ()
+    for mode, words in (
+        (Mode.WARN, "A failure makes an Event and the condition Warned, and the rollout goes on as without it"),
+        (Mode.OBSERVE, "It is measured and shown, and the rollout goes on as without it"),
+    ):
+        if names := tuple(metric.name for metric in metrics if metric.mode is mode):
+            yield f"{_and(names)}: mode {mode}. {words}."
 
 
 def _rung(spec: ModelDeploymentSpec) -> Iterator[str]:
@@ -390,6 +461,51 @@ def _rung(spec: ModelDeploymentSpec) -> Iterator[str]:
             "What passes clearly goes on and what fails goes home. What is undecided at the deadline, and a stage in which no "
             "metric passes, waits for a person (automation: partial); onInconclusive: promote is left to that person."
         )
+
+
+def _labels(context: Context, analysis: Analysis, labels: Labels, rps: float | None) -> str:
+    """Return how far back a label finds its request."""
+    _, router = context.spec.router()
+    # No other router is accepted with labels.
+    routers, kept = router.replicas if isinstance(router, EnvoyConfig) else 1, labels.kept
+    percent = (
+        analysis.inputs.percent if analysis.inputs is not None else (analysis.predictions or Predictions()).percent
+    )
+    reach = "with --rps also how far back that is"
+    if rps:
+        reach = f"at {rps:g} requests/s that is {about(timedelta(seconds=kept * routers / (rps * percent / 100)))}"
+    return (
+        f"Labels: {percent} % of the requests are looked at, and each of {routers} routers remembers the last {kept:,} of its "
+        f"own; {reach}. A label that comes later is counted as forgotten."
+    )
+
+
+def _monitor(spec: ModelDeploymentSpec, monitor: Monitor) -> Iterator[str]:
+    """Yield what goes on being watched after a promotion, and how often that is wrong."""
+    metrics = watched(spec)
+    names = _and(tuple(one.name for one in metrics))
+    then = "it is reported (onDrift: report)"
+    if monitor.on_drift == "rollback":
+        alone = spec.automation == "full"
+        then = (
+            "it is reported, and the revision that was stable before is rolled out again, once (onDrift: rollback)"
+            if alone
+            else f"it is reported, and a person decides (automation: {spec.automation})"
+        )
+    every = format_duration(monitor.interval)
+    go = "go" if len(metrics) > 1 else "goes"
+    yield f"While no rollout is on its way {names} {go} on being watched every {every}. If one drifts, {then}."
+    detectors = tuple(one.name for one in metrics if one.judge.weighs(one.judge_config))
+    if detectors:
+        quiet = about(round(DETECTOR.arl) * monitor.interval)
+        each = ", each" if len(detectors) > 1 else ""
+        yield (
+            f"{_and(detectors)}{each}: a change detector, with {DETECTOR.arl:,.0f} polls between two false alarms on average, or "
+            f"more, as long as the value is within its limit: {quiet}."
+        )
+    plain = tuple(one.name for one in metrics if not one.judge.weighs(one.judge_config))
+    if plain:
+        yield f"{_and(plain)}: plain windows, for which nobody can say how often chance alone breaks them."
 
 
 def _golden(golden: Golden) -> str:
@@ -459,12 +575,37 @@ def text(plan: Explanation) -> str:
     ]
     if plan.metrics:
         lines += ["", "Metrics:"]
-        lines += table(("NAME", "SOURCE", "JUDGE", "NEEDS AT LEAST"), [_metric_row(metric) for metric in plan.metrics])
+        heads = ("NAME", "MODE", "SOURCE", "JUDGE", "NEEDS AT LEAST")
+        lines += table(heads, [_metric_row(metric) for metric in plan.metrics])
     if plan.forecasts:
         lines += ["", *_forecast_lines(plan)]
+    if plan.preset is not None:
+        lines += ["", *_preset_lines(plan.preset)]
     for title, items in (("Good to know:", plan.notes), ("What cannot be promised:", plan.limits)):
         lines += ["", title, *(f"  - {item}" for item in items)]
     return "\n".join(lines)
+
+
+def _preset_lines(preset: PresetPlan) -> Iterator[str]:
+    yours = f" ({_and(preset.own)} as you wrote {'it' if len(preset.own) == 1 else 'them'})" if preset.own else ""
+    yield f"preset: {preset.name} stands for these metrics{yours}:"
+    yield "metrics:"
+    for metric in preset.metrics:
+        yield f"  - {_flow({'name': metric['name']})[1:-1]}"
+        yield from (f"    {key}: {_flow(value)}" for key, value in metric.items() if key != "name")
+    if preset.first:
+        yield from ("", "In the first rollout after the install, and in no other, its limits are stricter:")
+        yield from (f"  - {line}" for line in preset.first)
+    if preset.left_out:
+        yield from ("", "It leaves out what cannot be measured here:")
+        for reason in dict.fromkeys(preset.left_out.values()):
+            names = tuple(name for name, why in preset.left_out.items() if why == reason)
+            yield f"  - {_and(names)}: {reason}"
+
+
+def _flow(value: object) -> str:
+    """Return a value as YAML on one line."""
+    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf, allow_unicode=True).strip()
 
 
 def _forecast_lines(plan: Explanation) -> Iterator[str]:
@@ -491,4 +632,5 @@ def _metric_row(metric: MetricPlan) -> tuple[str, ...]:
         needs += f", of about {slowest[1]} in {slowest[0]}"
     # A query can be longer than any terminal is wide; it stands in the file, and whole in the JSON.
     source = metric.source if len(metric.source) <= LONGEST else f"{metric.source[: LONGEST - 1]}…"
-    return (metric.name, source, metric.judge, needs)
+    mode = "" if metric.mode is Mode.GATE else str(metric.mode)
+    return (metric.name, mode, source, metric.judge, needs)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from modelrollout.cli.html_drift import drift
 from modelrollout.cli.html_markup import Markup, code, count, join, moment, section, table, tag
 from modelrollout.cli.html_metrics import badge, flat, measured
 from modelrollout.cli.html_pairs import pairs
@@ -49,6 +50,8 @@ def _page(values: Values) -> str:
         section("Versions", table(("", "candidate", "stable"), _versions(candidate, stable), kind="facts")),
         section("Time line", line, table(("", "when", "whose", "what"), happened(values), kind="facts")),
         measured(values),
+        section("Warnings", table(("metric", "when", "stage", "what was wrong"), _warnings(values))),
+        drift(values),
         pairs(values),
         _golden(values),
         section(
@@ -136,6 +139,11 @@ def _golden(values: Values) -> Markup | None:
     examples = f"{count(run['total'])} example{'' if run['total'] == 1 else 's'} of the ConfigMap {run['configMap']}"
     said = f"{examples}, as answered last: {run['stageLabel']}, {moment(run['at'])}{before}.{unsent}"
     return section("Golden examples", tag("p", said), table(("example", "answer", "expected", "got"), rows))
+
+
+def _warnings(values: Values) -> Iterator[tuple[object, ...]]:
+    for one in values.get("warnings", ()):
+        yield (one["metric"], moment(one["at"]), one.get("step"), one.get("message"))
 
 
 def _edits(values: Values) -> Iterator[tuple[object, ...]]:

@@ -56,12 +56,13 @@ def bounds_of(values: Values) -> tuple[float, float]:
 
 def _card(gate: Values, bounds: tuple[float, float]) -> Markup:
     verdict = str(gate["verdict"])
-    ignored = " (ignored)" if gate.get("ignored") else ""
+    aside = "ignored" if gate.get("ignored") else gate.get("mode")
+    beside = f" ({aside})" if aside else ""
     limit = gate.get("limit")
     head = tag(
         "header",
         tag("h3", gate["name"]),
-        badge(verdict, f"{verdict}{ignored}"),
+        badge(verdict, f"{verdict}{beside}"),
         tag("span", limit, class_="pale") if limit else None,
     )
     rows = [*_rows(gate, bounds)]

@@ -22,6 +22,7 @@ _WRONG = {
     ConditionType.AVAILABLE: ("False",),
     ConditionType.TRAFFIC_VERIFIED: ("False", "Unknown"),
     ConditionType.ANALYSIS_PASSED: ("False",),
+    ConditionType.WARNED: ("True",),
     ConditionType.SPEC_OVERRIDDEN: ("True",),
 }
 """Which conditions are shown: those that say that something is not as it should be."""
@@ -35,6 +36,7 @@ def picture(view: View, now: datetime) -> str:
         _revisions(view),
         _gates(view, now),
         evidence_lines(view),
+        _watched(view, now),
         _conditions(view),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -53,7 +55,7 @@ def _headline(view: View) -> Iterator[str]:
 
 
 def _facts(view: View, now: datetime) -> Iterator[str]:
-    rows = [*_rollout_facts(view, now)]
+    rows = [*_rollout_facts(view, now), *_watch_facts(view, now)]
     if view.paused_by_spec or view.paused_by_request:
         by = " and ".join(
             words
@@ -107,6 +109,18 @@ def _rollout_facts(view: View, now: datetime) -> Iterator[tuple[str, str]]:
         yield "Forecast", click.style(rollout.forecast, fg="yellow")
 
 
+def _watch_facts(view: View, now: datetime) -> Iterator[tuple[str, str]]:
+    monitor = view.monitor
+    if monitor is None:
+        return
+    begun = f"{monitor.revision} since {clock(monitor.since, now)}, {ago(monitor.since, now)}"
+    yield "Watched", f"{begun}; conceptDrift: {monitor.concept_drift}"
+    for drift in monitor.drifting:
+        passes = f", passes again since {clock(drift.passing_since, now)}" if drift.passing_since is not None else ""
+        text = f"{drift.metric} since {clock(drift.since, now)}, {ago(drift.since, now)}{passes}: {drift.message}"
+        yield "Drifting", click.style(text, fg="red")
+
+
 def weight(view: View) -> str:
     """Return the weight that was asked for and the one that is proven."""
     asked = "nothing asked yet" if view.weight_asked is None else f"{view.weight_asked} % asked"
@@ -141,23 +155,41 @@ def _revisions(view: View) -> list[str]:
 
 def _gates(view: View, now: datetime) -> list[str]:
     rollout = view.rollout
-    if rollout is None or not rollout.gates or rollout.state is RolloutState.COMPLETED:
+    if rollout is None or rollout.state is RolloutState.COMPLETED:
         return []
     lines = table(
-        ("GATE", "VERDICT", "VALUE", "LIMIT", "REQUESTS", "FAILED", "WHY"), [gate_cells(gate) for gate in rollout.gates]
+        ("GATE", "VERDICT", "VALUE", "LIMIT", "REQUESTS", "FAILED", "WHY"),
+        [gate_cells(gate) for gate in (*rollout.gates, *rollout.watched)],
     )
-    if rollout.gates_at is not None and view.running:
+    if rollout.gates and rollout.gates_at is not None and view.running:
         lines.append(click.style(f"Values of {ago(rollout.gates_at, now)}; verdicts are always current.", dim=True))
+    if rollout.watched and rollout.watched_at is not None and view.running:
+        words = f"(observe) and (warn) decide nothing; they are shown as of {ago(rollout.watched_at, now)}."
+        lines.append(click.style(words, dim=True))
+    return lines
+
+
+def _watched(view: View, now: datetime) -> list[str]:
+    monitor = view.monitor
+    if monitor is None or not monitor.gates:
+        return []
+    lines = table(
+        ("WATCHED", "VERDICT", "VALUE", "LIMIT", "REQUESTS", "FAILED", "WHY"),
+        [gate_cells(gate) for gate in monitor.gates],
+    )
+    if monitor.gates_at is not None:
+        lines.append(click.style(f"Values of {ago(monitor.gates_at, now)}; verdicts are always current.", dim=True))
     return lines
 
 
 def gate_cells(gate: Gate) -> tuple[str, ...]:
     """Return a gate as cells: name, verdict, value, limit, requests, failed windows, reason."""
     verdict = "ignored" if gate.ignored else click.style(str(gate.verdict), fg=_VERDICTS[gate.verdict])
+    verdict += f" ({gate.mode})" if gate.mode is not None else ""
     value = f"{gate.value:.6g}" if gate.value is not None else (gate.state if gate.state != State.VALUE else "")
     requests = "" if gate.requests is None else str(gate.requests)
     failed = f"{gate.failures} in a row" if gate.failures else ""
-    return (gate.name, verdict, value, gate.limit, requests, failed, gate.message)
+    return (gate.name, verdict, value, gate.limit, requests, failed, "; ".join(filter(None, (gate.message, gate.note))))
 
 
 def _conditions(view: View) -> list[str]:
@@ -167,7 +199,6 @@ def _conditions(view: View) -> list[str]:
 def _condition(condition: Condition, view: View) -> str:
     # Stalled says what the headline says already.
     text = "" if condition.message == view.message else f": {condition.message}"
-    words = click.style(
-        f"{condition.type}={condition.status}", fg="red" if condition.type != "SpecOverridden" else "yellow"
-    )
+    mild = condition.type in (ConditionType.WARNED, ConditionType.SPEC_OVERRIDDEN)
+    words = click.style(f"{condition.type}={condition.status}", fg="yellow" if mild else "red")
     return f"{words} ({condition.reason}){text}".rstrip(": ")

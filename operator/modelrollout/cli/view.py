@@ -8,8 +8,9 @@ from modelrollout.adapters.reading import read_snapshot, read_status
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.validate import parse_spec
 from modelrollout.domain.conditions import Condition, ConditionType, find
+from modelrollout.domain.monitoring import Monitoring
 from modelrollout.domain.stage import Stage
-from modelrollout.domain.status import Cause, Past, Request, Rollout, RolloutState, Status, Target
+from modelrollout.domain.status import Cause, Past, Request, Rollout, RolloutState, Status, Target, Warned
 from modelrollout.domain.verdict import Gate
 from modelrollout.engine.context import INSTALL
 from modelrollout.engine.verdicts import against
@@ -96,6 +97,12 @@ class RolloutView(ApiModel):
     """The metrics of this station."""
     gates_at: datetime | None = None
     """When their values were written; live values follow every 30 s."""
+    watched: tuple[Gate, ...] = ()
+    """The metrics of this station that decide nothing."""
+    watched_at: datetime | None = None
+    """When their values were written."""
+    warnings: tuple[Warned, ...] = ()
+    """The metrics with mode warn that have failed in this attempt."""
     fractions: tuple[str, ...] = ()
     """The metrics whose values are fractions of 1."""
     alpha: float = 0.05
@@ -139,6 +146,8 @@ class View(ApiModel):
     """The router's pods; absent without one."""
     rollout: RolloutView | None = None
     """The current or last attempt."""
+    monitor: Monitoring | None = None
+    """The watch over the stable revision; absent while a rollout is on its way, and without analysis.monitor."""
     paused_by_spec: bool = False
     """spec.paused is true."""
     paused_by_request: bool = False
@@ -213,6 +222,7 @@ def view(
         revisions=_revisions(name, status, pods, models),
         routers=pods.get(router(name)),
         rollout=_rollout(rollout, spec_of(raw, status)) if rollout else None,
+        monitor=status.monitor,
         paused_by_spec=bool(raw.get("spec", {}).get("paused")),
         paused_by_request=status.paused,
         target=status.target,
@@ -292,6 +302,9 @@ def _rollout(rollout: Rollout, spec: ModelDeploymentSpec | None) -> RolloutView:
         paused_at=rollout.paused_at,
         gates=rollout.gates,
         gates_at=rollout.gates_at,
+        watched=rollout.watched,
+        watched_at=rollout.watched_at,
+        warnings=rollout.warnings,
         fractions=_fractions(spec),
         together=against(rollout.gates) if any(gate.evidence is not None for gate in rollout.gates) else None,
         **chances,

@@ -123,12 +123,34 @@ class Reader:
 
     Args:
         capture: what to find.
+
+    Attributes:
+        extractors: of what is compared; what is only observed or held against labels comes after these.
     """
 
     def __init__(self, capture: Capture) -> None:
-        self.extractors = tuple(Extractor(capture, item) for item in dict.fromkeys(capture.extractions))
+        compared = dict.fromkeys(capture.extractions)
+        observed = capture.observed.output if capture.observed is not None else None
+        labelled = capture.labelled.output if capture.labelled is not None else None
+        every = [*dict.fromkeys(item for item in (*compared, observed, labelled) if item is not None)]
+        self._every = tuple(Extractor(capture, item) for item in every)
+        self.extractors = self._every[: len(compared)]
+        self._observed = None if observed is None else every.index(observed)
+        self._labelled = None if labelled is None else every.index(labelled)
         self._keep = capture.keep_bodies
         self._redact = capture.redact
+
+    def compared(self, predictions: tuple[Prediction, ...]) -> tuple[Prediction, ...]:
+        """Return those of an answer's predictions that are held against another answer's."""
+        return predictions[: len(self.extractors)]
+
+    def observed(self, predictions: tuple[Prediction, ...]) -> Prediction | None:
+        """Return that one whose distribution is measured; None where none is."""
+        return None if self._observed is None else predictions[self._observed]
+
+    def labelled(self, predictions: tuple[Prediction, ...]) -> Prediction | None:
+        """Return that one which labels are held against; None where none is."""
+        return None if self._labelled is None else predictions[self._labelled]
 
     def read(self, status: int, body: bytes, encoding: str, skipped: str) -> tuple[Prediction, ...]:
         """Return what an answer predicts."""
@@ -139,12 +161,12 @@ class Reader:
         if found.problem:
             invalid, empty = found.problem == NOT_JSON, skipped == "empty" or not (body or skipped)
             return self._none(Prediction(found.problem, empty=empty, invalid=invalid), f"({found.problem})")
-        predictions = tuple(extractor.read(found.document) for extractor in self.extractors)
+        predictions = tuple(extractor.read(found.document) for extractor in self._every)
         return self._shown(predictions, found.document) if self._keep else predictions
 
     def _none(self, prediction: Prediction, shown: str) -> tuple[Prediction, ...]:
         """Return an answer without a document, as all extractions see it."""
-        return (replace(prediction, shown=shown if self._keep else ""),) * len(self.extractors)
+        return (replace(prediction, shown=shown if self._keep else ""),) * len(self._every)
 
     def _shown(self, predictions: tuple[Prediction, ...], document: object) -> tuple[Prediction, ...]:
         # Last, because it changes the document.
@@ -152,5 +174,5 @@ class Reader:
             document = replace_path(document, path, REDACTED)
         return tuple(
             replace(prediction, shown=f"({prediction.problem})" if prediction.problem else extractor.show(document))
-            for prediction, extractor in zip(predictions, self.extractors, strict=True)
+            for prediction, extractor in zip(predictions, self._every, strict=True)
         )

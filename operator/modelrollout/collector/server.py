@@ -9,9 +9,12 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from modelrollout.collector.bearer import Token
 from modelrollout.collector.collector import Collector, Message
 from modelrollout.collector.config import CaptureFile
-from modelrollout.domain.capture import Capture
+from modelrollout.collector.feedback import Feedback
+from modelrollout.collector.peers import Peers
+from modelrollout.domain.capture import PLAIN, Capture
 from modelrollout.errors import RolloutError
 
 HOST = "127.0.0.1"
@@ -30,14 +33,20 @@ Take = Callable[[Message, float], None]
 
 
 class Server:
-    """Serves a collector on loopback.
+    """Serves a collector on loopback, and takes labels from everywhere while the spec asks for them.
 
     Args:
         file: what to compare.
+        token: what who sends labels must show.
+        peers: the other routers.
+        labels_port: of all addresses of the pod, for labels.
     """
 
-    def __init__(self, file: CaptureFile) -> None:
+    def __init__(self, file: CaptureFile, token: Token, peers: Peers, labels_port: int) -> None:
         self._file = file
+        self._token = token
+        self._peers = peers
+        self._labels_port = labels_port
         self._collector = Collector(file.changed() or Capture())
         self._failures: set[str] = set()
 
@@ -58,12 +67,15 @@ class Server:
             raise RolloutError(
                 f"Serving the collector on port {port}: {exc.strerror}. Nothing else in the router's pod may use it."
             ) from exc
+        feedback = Feedback(self._collector.labels, self._token, self._peers, self._labels_port)
         while not stop.is_set():
             self._look()
+            await feedback.obey(self._collector.capture.labelled)
             try:
                 await asyncio.wait_for(stop.wait(), _PERIOD)
             except TimeoutError:
                 continue
+        await feedback.close()
         await runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
@@ -113,6 +125,7 @@ class Server:
             body=body,
             encoding=headers.get("content-encoding", ""),
             skipped=headers.get("x-skipped", ""),
+            copied=_PART + PLAIN not in headers,
             headers={name: headers[_PART + name] for name in self._collector.headers if _PART + name in headers},
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 
 from modelrollout.collector.compare import Outcome
+from modelrollout.collector.measures import Increments
 from modelrollout.collector.prediction import Prediction
 
 _SIZE = 500
@@ -50,6 +51,11 @@ class Entry:
         predictions: of the answers that are still needed, one for each extraction.
         outcomes: what was counted already, for the parts that become known later.
         counted: its pair was, or never will be.
+        single: the client's answer has no copy to be compared with.
+        arm: who answered the client; empty while nobody did.
+        asked: what the request amounts to, while nobody has answered it.
+        noted: what was counted already for an arm, for the parts that become known later.
+        answer: what the client was told, until it is remembered for labels.
         size: bytes, roughly.
     """
 
@@ -61,6 +67,11 @@ class Entry:
     predictions: dict[Role, tuple[Prediction, ...]] = field(default_factory=dict)
     outcomes: list[tuple[Outcome, ...]] = field(default_factory=list)
     counted: bool = False
+    single: bool = False
+    arm: str = ""
+    asked: Increments | None = None
+    noted: list[tuple[str, Increments]] = field(default_factory=list)
+    answer: Prediction | None = None
     size: int = _SIZE
 
     @property
@@ -98,11 +109,30 @@ class Table:
 
     def count(self, entry: Entry, outcomes: tuple[Outcome, ...]) -> None:
         """Remember what was counted, for the parts of the traffic that become known later."""
+        self.settle(entry)
+        entry.outcomes.append(outcomes)
+        self._grow(entry, sum(_INCREMENT * len(outcome.increments) for outcome in outcomes))
+
+    def settle(self, entry: Entry) -> None:
+        """No longer wait for a pair."""
         entry.counted = True
         if self._waiting.pop(entry.id, None) is not None:
             self._counted[entry.id] = entry
-        entry.outcomes.append(outcomes)
-        self._grow(entry, sum(_INCREMENT * len(outcome.increments) for outcome in outcomes))
+
+    def note(self, entry: Entry, arm: str, increments: Increments) -> None:
+        """Remember what was counted for an arm, for the parts of the traffic that become known later."""
+        entry.noted.append((arm, increments))
+        self._grow(entry, _INCREMENT * len(increments))
+
+    def ask(self, entry: Entry, increments: Increments) -> None:
+        """Remember what a request amounts to until it is known who answered."""
+        entry.asked = increments
+        self._grow(entry, _INCREMENT * len(increments))
+
+    def answer(self, entry: Entry, prediction: Prediction) -> None:
+        """Remember what the client was told until the request's parts are known."""
+        entry.answer = prediction
+        self._grow(entry, prediction.size)
 
     def keep(self, entry: Entry, role: Role, predictions: tuple[Prediction, ...]) -> None:
         """Remember the predictions of an answer until they were compared."""
@@ -118,6 +148,8 @@ class Table:
         """Forget all but the id: nothing more is expected, and what comes twice must not count twice."""
         entry.predictions.clear()
         entry.outcomes.clear()
+        entry.noted.clear()
+        entry.asked = entry.answer = None
         self._grow(entry, _SIZE - entry.size)
 
     def overdue(self, now: float) -> Iterator[Entry]:

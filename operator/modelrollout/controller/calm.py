@@ -4,12 +4,13 @@ What decides anything is written at once. Only texts for people, counts of pods 
 back, and never for long.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from modelrollout.controller.queue import Key
 from modelrollout.domain.conditions import ConditionType
 from modelrollout.domain.status import Status
-from modelrollout.domain.verdict import Verdict
+from modelrollout.domain.verdict import Gate, Verdict
 
 LONGEST = timedelta(seconds=5)
 
@@ -52,8 +53,18 @@ def _essence(status: Status) -> Status:
     )
     rollout = status.rollout
     if rollout is not None:
-        gates = tuple(gate for gate in rollout.gates if gate.verdict is not Verdict.UNDECIDED or gate.failures)
-        rollout = rollout.model_copy(update={"gates": gates, "gates_at": None})
+        rollout = rollout.model_copy(
+            update={
+                "gates": _speaking(rollout.gates),
+                "gates_at": None,
+                "watched": _speaking(rollout.watched),
+                "watched_at": None,
+            }
+        )
     return status.model_copy(
         update={"message": "", "replicas": 0, "ready_replicas": 0, "conditions": conditions, "rollout": rollout}
     )
+
+
+def _speaking(gates: Iterable[Gate]) -> tuple[Gate, ...]:
+    return tuple(gate for gate in gates if gate.verdict is not Verdict.UNDECIDED or gate.failures)

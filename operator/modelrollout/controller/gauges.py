@@ -51,10 +51,22 @@ class RolloutGauges:
                 [*who, "metric"],
                 registry=registry,
             ),
+            "watched": Gauge(
+                "modelrollout_watched",
+                "Verdict of a metric of a running rollout that decides nothing: 1 pass, 0 undecided, -1 fail.",
+                [*who, "metric", "mode"],
+                registry=registry,
+            ),
             "evidence": Gauge(
                 "modelrollout_evidence",
                 "ln E of a metric of a running rollout, that it is beyond its margin or within it.",
                 [*who, "metric", "claim"],
+                registry=registry,
+            ),
+            "drifting": Gauge(
+                "modelrollout_drifting",
+                "1 while a metric of the stable revision drifts, 0 while it is watched and does not.",
+                [*who, "metric"],
                 registry=registry,
             ),
         }
@@ -82,12 +94,19 @@ def readings(status: Status) -> Iterator[tuple[Reading, float]]:
     ready = find(status.conditions, ConditionType.READY)
     if ready is not None and ready.status != "True":
         yield ("waiting", (ready.reason,)), 1.0
+    if status.monitor is not None:
+        drifting = {one.metric for one in status.monitor.drifting}
+        for gate in status.monitor.gates:
+            yield ("drifting", (gate.name,)), float(gate.name in drifting)
     rollout = status.rollout
     if rollout is None or rollout.state not in _RUNNING:
         return
     yield ("undecidable", ()), float(rollout.forecast is not None)
-    for gate in rollout.gates:
-        yield ("gate", (gate.name,)), VERDICTS[gate.verdict]
+    for gate in (*rollout.gates, *rollout.watched):
+        if gate.mode is None:
+            yield ("gate", (gate.name,)), VERDICTS[gate.verdict]
+        else:
+            yield ("watched", (gate.name, gate.mode)), VERDICTS[gate.verdict]
         if gate.evidence is not None:
             yield ("evidence", (gate.name, "beyond")), gate.evidence.against
             yield ("evidence", (gate.name, "within")), gate.evidence.within

@@ -7,7 +7,8 @@ polled.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,9 +21,13 @@ from modelrollout.controller.queue import Key
 from modelrollout.domain.observation import PodSeen, RouterPodSeen
 from modelrollout.domain.reading import Reading, Sample, State
 from modelrollout.domain.status import Status
+from modelrollout.domain.tally import Features
 from modelrollout.engine.analysis import Window, age, fold
 from modelrollout.engine.books import Book, dump, load, restless, weigh
 from modelrollout.engine.catastrophe import Guard, look, speaks
+from modelrollout.engine.counters import by_arm
+from modelrollout.engine.reference import Entry, Learning, learn
+from modelrollout.engine.reference import dump as write_down
 from modelrollout.engine.wants import AnalysisWants, MetricWants, RouterWants, Wants
 from modelrollout.errors import SourceError
 from modelrollout.routers._base import Router
@@ -45,6 +50,9 @@ QUERIES_AT_ONCE = 8
 """Queries to Prometheus that run at the same time."""
 
 
+Lane = tuple[Origin, bool]
+"""Metrics that are polled together: their origin, and whether the rollout obeys them. Those that come from one page share it; a
+query whose answer decides nothing keeps no other waiting."""
 Details = dict[str, dict[str, Mapping[str, Any]]]
 """What a report shows besides numbers, by attempt and metric. Kept nowhere else: a new leader knows what it has seen itself."""
 
@@ -66,11 +74,13 @@ class _Watch:
     evidence_at: datetime | None = None
     readings: dict[str, Reading] = field(default_factory=dict)
     details: Details = field(default_factory=dict)
+    learning: dict[str, Learning] = field(default_factory=dict)
+    learnt: dict[str, Entry] = field(default_factory=dict)
     told: dict[str, datetime] = field(default_factory=dict)
     epoch: str = ""
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     ask: asyncio.Event = field(default_factory=asyncio.Event)
-    measure: dict[Origin, asyncio.Event] = field(default_factory=lambda: {origin: asyncio.Event() for origin in Origin})
+    measure: dict["Lane", asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
 
 
 class Poller:
@@ -120,12 +130,14 @@ class Poller:
         if analysis is not None:
             readings = {name: age(reading, self._clock(), analysis.interval) for name, reading in readings.items()}
         details = {attempt: dict(known) for attempt, known in watch.details.items()}
-        return Polled(dict(watch.routers), dict(readings), self._checkpoint(watch), details)
+        learnt = write_down(watch.learnt) if watch.learnt else ""
+        return Polled(dict(watch.routers), dict(readings), self._checkpoint(watch), details, learnt=learnt)
 
     def _checkpoint(self, watch: _Watch) -> str:
-        """Return the evidence as text, made anew at most once a minute: it is stored as often as it changes."""
+        """Return the evidence as text, made anew at most once a minute or as rarely as is asked: it is stored when it changes."""
         now, wants = self._clock(), watch.wants.analysis
-        if wants is not None and (watch.evidence_at is None or now - watch.evidence_at >= CHECKPOINT):
+        pause = (wants.quiet if wants is not None else None) or CHECKPOINT
+        if wants is not None and (watch.evidence_at is None or now - watch.evidence_at >= pause):
             watch.evidence = dump(watch.books, wants) or watch.evidence
             watch.evidence_at = now if watch.evidence else None
         return watch.evidence
@@ -175,6 +187,8 @@ class Poller:
         watch.attempt = analysis.comparison.attempt
         watch.books = load(analysis.comparison.checkpoint, analysis)
         watch.watched.clear()
+        watch.learning.clear()
+        watch.learnt.clear()
         watch.evidence, watch.evidence_at = analysis.comparison.checkpoint if watch.books else "", None
 
     def forget(self, key: Key) -> None:
@@ -204,8 +218,8 @@ class Poller:
         if fresh or _signature(watch.routers, watch.leaving) != before:
             self._wake(key)
 
-    async def poll_metrics(self, key: Key, origins: Collection[Origin] = tuple(Origin)) -> None:
-        """Take one sample of every metric that comes from the given origins."""
+    async def poll_metrics(self, key: Key, lane: Lane | None = None) -> None:
+        """Take one sample of every metric of a lane, or of all."""
         watch = self._watches.get(key)
         wants = watch.wants.analysis if watch else None
         if watch is None or wants is None:
@@ -214,7 +228,7 @@ class Poller:
             Origin.ROUTERS: _Once(lambda: self._pages(key, partial(self._status_page, wants.router))),
             Origin.COLLECTORS: _Once(lambda: self._pages(key, partial(self._collected, wants.router))),
         }
-        metrics = [metric for metric in wants.metrics if _fetch(wants, metric).origin in origins]
+        metrics = [metric for metric in wants.metrics if lane in (None, _lane(wants, metric))]
         await asyncio.gather(*(self._measure(key, watch, wants, metric, pages) for metric in metrics))
 
     async def _measure(
@@ -237,18 +251,36 @@ class Poller:
             watch.windows[metric.name], reading = fold(watch.windows.get(metric.name), wants, metric, sample)
             news = before is None or reading.closed or reading.state is not before.state
         news = news or any(one.at == sample.at for one in reading.slices)
-        guard = look(watch.watched.get(metric.name), wants, metric, sample)
-        watch.watched[metric.name] = guard
-        reading = replace(reading, guard=speaks(guard, wants))
+        if metric.decides:
+            news = self._learn(watch, wants, metric, sample) or news
+            guard = look(watch.watched.get(metric.name), wants, metric, sample)
+            watch.watched[metric.name] = guard
+            reading = replace(reading, guard=speaks(guard, wants))
+        else:
+            # Nothing depends on when a pass hears of it.
+            reading, news = replace(reading, mode=metric.mode), False
         watch.readings[metric.name] = reading
         if reading.details:
             watch.details.setdefault(wants.comparison.attempt, {})[metric.name] = reading.details
         # A window that grows decides nothing, but people want to see how far it is.
         told = watch.told.get(metric.name)
-        if news or reading.guard >= GUARDED or told is None or reading.at - told >= self._shown:
+        if news or reading.guard >= GUARDED or told is None or reading.at - told >= (wants.quiet or self._shown):
             watch.told[metric.name] = reading.at
             return True
         return False
+
+    def _learn(self, watch: _Watch, wants: AnalysisWants, metric: MetricWants, sample: Sample) -> bool:
+        """Count a sample for the reference, where one is to be learnt; return whether that is done now."""
+        needed = wants.learning.get(metric.name)
+        if needed is None or metric.name in watch.learnt:
+            return False
+        counted = learn(watch.learning.get(metric.name, Learning()), sample, wants.scope.arm)
+        watch.learning[metric.name] = counted
+        found = metric.measured(by_arm(counted.sums), wants.scope.arm)
+        if found is None or not isinstance(found.tally, Features) or found.tally.requests < needed:
+            return False
+        watch.learnt[metric.name] = Entry(wants.scope.revision, sample.at, found.tally)
+        return True
 
     async def _sample(self, wants: AnalysisWants, metric: MetricWants, pages: "_Pages") -> Sample:
         fetch = _fetch(wants, metric)
@@ -317,12 +349,16 @@ class Poller:
     def _follow(self, key: Key, watch: _Watch) -> None:
         """Start and stop the background tasks so that they fit what is wanted.
 
-        Each origin of numbers has a task of its own, because the routers' numbers must not wait for a slow Prometheus, nor for
-        a collector.
+        Each lane has a task of its own, because the routers' numbers must not wait for a slow Prometheus, nor for a collector.
         """
         analysis = watch.wants.analysis
-        wanted = {_fetch(analysis, metric).origin for metric in analysis.metrics} if analysis else set()
-        loops = {f"metrics from {origin}": partial(self._measure_on, key, watch, origin) for origin in wanted}
+        wanted = {_lane(analysis, metric) for metric in analysis.metrics} if analysis else set()
+        loops = {
+            f"metrics from {lane[0]}{'' if lane[1] else ' that decide nothing'}": partial(
+                self._measure_on, key, watch, lane
+            )
+            for lane in wanted
+        }
         if watch.wants.routers is not None:
             loops["routers"] = partial(self._ask_on, key, watch)
         for name in watch.tasks.keys() - loops:
@@ -338,15 +374,20 @@ class Poller:
             # A pass that changed the route needs the next answer sooner than the slow pause ends.
             await _pause(watch.ask, FAST if _is_fast(watch.wants) else SLOW)
 
-    async def _measure_on(self, key: Key, watch: _Watch, origin: Origin) -> None:
+    async def _measure_on(self, key: Key, watch: _Watch, lane: Lane) -> None:
         while (analysis := watch.wants.analysis) is not None:
-            watch.measure[origin].clear()
-            await _survive(key, self.poll_metrics(key, (origin,)))
-            await _pause(watch.measure[origin], analysis.interval)
+            watch.measure[lane].clear()
+            await _survive(key, self.poll_metrics(key, lane))
+            await _pause(watch.measure[lane], analysis.interval)
 
 
 def _fetch(wants: AnalysisWants, metric: MetricWants) -> Fetch:
     return metric.source.fetch(metric.source_config, wants.scope)
+
+
+def _lane(wants: AnalysisWants, metric: MetricWants) -> Lane:
+    origin = _fetch(wants, metric).origin
+    return origin, metric.decides or origin is not Origin.PROMETHEUS
 
 
 def _is_fast(wants: Wants) -> bool:

@@ -13,4 +13,4 @@ class Capability(StrEnum):
     SIGNALS = "signals"
     """It counts requests per revision, so the source ``router`` works."""
     CAPTURE = "capture"
-    """It shows the answers to copied requests to a collector, so the source ``predictions`` works."""
+    """It shows requests and answers to a collector, so the source ``predictions`` and ``analysis.inputs`` work."""

@@ -10,17 +10,31 @@ page does not name is one that the collector has not heard of.
 
 import hashlib
 import json
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from modelrollout.domain.jsonpath import PATH_PATTERN
-from modelrollout.schema import ApiModel
+from modelrollout.schema import ApiModel, Duration
 
 CAPTURE_FILE = "capture.json"
 """Key of the router's ConfigMap, and file beside Envoy's, that holds a :class:`Capture`."""
 
+PLAIN = "x-request-id"
+"""Among the headers that a route asks for: its requests are not copied. Every captured request has this one, so it is there in
+what the collector is told of the answer, and a filter that runs already needs no new text for it."""
+LONGEST_CLASS = 32
+"""Characters of a label in the name of a series."""
+LABELS_PORT = 9905
+"""Port of a router's pod on which labels are taken, and of the Service that finds all of them."""
+LABELS_TOKEN = "/etc/labels/token"  # noqa: S105  # where it is, not what it says
+"""File in a router's pod that holds the token of those who may send labels."""
+LABELS_HOST = "MODELROLLOUT_LABELS_HOST"
+"""Environment variable that names the Service by which routers find one another."""
+BINS_PER_DECADE = (1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0)
+"""The R10 series of preferred numbers (ISO 3): bins whose upper bounds grow by a quarter."""
 DIFFERENCES = (*(float(f"{digit}e{power}") for power in range(-6, 6) for digit in (1, 2, 5)), 1e6)
 """Finite bounds up to which differences between numbers are counted."""
 
@@ -70,6 +84,62 @@ class Extraction(ApiModel):
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+class FeatureKind(StrEnum):
+    """What a feature of a request is."""
+
+    NUMBER = "number"
+    """Numbers, counted in bins."""
+    CATEGORY = "category"
+    """Values that are told apart; the first twenty by name, the others as other."""
+    LENGTH = "length"
+    """How long it is: characters of a text, entries of a list, numbers of a tensor."""
+    IMAGE = "image"
+    """An image, or a tensor that is one: its mean brightness in bins, and its shape as a category."""
+
+
+class Feature(ApiModel):
+    """One thing that is measured of each request."""
+
+    name: Name
+    """How it is called in series and messages."""
+    path: Path | None = None
+    """Where it is in the request's JSON; absent: where the protocol has its inputs."""
+    kind: FeatureKind = FeatureKind.NUMBER
+    """number, category, length or image."""
+    low: float | None = None
+    """With ``high``: numbers are counted in twenty bins of equal width between both, and one on either side."""
+    high: float | None = None
+    """Likewise. Without both the bins are those of :data:`BINS_PER_DECADE`, on both sides of 0."""
+
+
+class Observed(ApiModel):
+    """What is measured of requests and answers, whoever answered them: no copy is needed for it."""
+
+    percent: Share = 10
+    """Of the requests that are not copied, chosen by a hash of their id. Of copied ones ``Capture.percent`` are looked at."""
+    features: Annotated[tuple[Feature, ...], Field(max_length=20)] = ()
+    """What to measure of requests; empty: what is found in the first ones, the first twenty features by name."""
+    output: Extraction | None = None
+    """What a prediction is, for the distribution of outputs; None: outputs are not measured."""
+
+
+class Labelled(ApiModel):
+    """What becomes of labels and events that come later."""
+
+    output: Extraction
+    """What a prediction is, which a label is held against."""
+    kept: Annotated[int, Field(ge=100, le=200_000)] = 20_000
+    """Requests that each router pod remembers, so that a label finds its prediction."""
+    groups: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
+    """Parts of the traffic that are compared for fairness."""
+    positive: Name | None = None
+    """The label that is a good outcome for a person, for fairness."""
+    within: Duration = timedelta(minutes=1)
+    """An event counts if it comes so soon after the answer; a request counts for events when this time is over."""
+    rate: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Labels and events a second that are taken; what comes beyond is refused with 429."""
+
+
 class Part(ApiModel):
     """One part of the traffic: requests whose header, or value in the body, is what is written here."""
 
@@ -110,3 +180,7 @@ class Capture(ApiModel):
     """Examples hold both predictions; otherwise only the request's id."""
     redact: Annotated[tuple[Path, ...], Field(max_length=32)] = ()
     """Paths whose values are replaced before an example is kept."""
+    observed: Observed | None = None
+    """What is measured of all requests; None: nothing."""
+    labelled: Labelled | None = None
+    """What becomes of labels; None: none are taken."""

@@ -19,7 +19,9 @@ class ConditionType(StrEnum):
     AVAILABLE = "Available"
     TRAFFIC_VERIFIED = "TrafficVerified"
     ANALYSIS_PASSED = "AnalysisPassed"
+    WARNED = "Warned"
     SPEC_OVERRIDDEN = "SpecOverridden"
+    DRIFTING = "Drifting"
 
 
 class Condition(ApiModel):

@@ -52,6 +52,13 @@ class Evidence(ApiModel):
     """Of a part of the traffic: Pass, Fail or Undecided. It holds the rollout only as long as it may still turn out to fail."""
     failures: Annotated[int, Field(ge=1)] | None = None
     """Of a part of the traffic under a plain limit: windows in a row outside it."""
+    moved: Literal["world", "candidate", "inputs"] | None = None
+    """What has drifted: world, both versions away from the reference; candidate, only what the candidate answers; inputs, what
+    both versions are asked, which is the routing's fault. Only the second speaks against the candidate; the others hold it."""
+    pace: Literal["sudden", "gradual"] | None = None
+    """How it has drifted: within two of the stretches of time that are remembered, 24 at most, or over more of them."""
+    reference: float | None = None
+    """The value when the reference was made; absent without one."""
     at: datetime | None = None
     """When its last window was closed."""
     noise: Annotated[float, Field(ge=1)] = 1.0

@@ -142,6 +142,8 @@ class Observation:
         evidence: what evidence has been gathered in the running attempt, as text; empty when there is none.
         details: what reports show besides numbers, by attempt and metric; known only to the leader that has measured it.
         rejected: the API server refused a child in a dry run or a write: (kind, name) -> its words.
+        learnt: what has been learnt for the reference and may not be stored yet, as text; empty when nothing is.
+        given: the reference that the spec names, as text; None: it names none, or there is none.
     """
 
     namespace: str
@@ -166,6 +168,8 @@ class Observation:
     evidence: str = ""
     details: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     rejected: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    learnt: str = ""
+    given: str | None = None
 
     def child(self, kind: str, name: str) -> Mapping[str, Any] | None:
         """Return a live child of ours, or None."""

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from modelrollout.domain.evidence import Evidence
+from modelrollout.domain.verdict import Mode
 
 
 class State(StrEnum):
@@ -31,9 +32,8 @@ class State(StrEnum):
     """Requests do not arrive in the proportions that were asked for: a comparison may not promote."""
 
 
-@dataclass(frozen=True, order=True)
-class Key:
-    """Where a counter was read.
+class Key(NamedTuple):
+    """Where a counter was read. There are many of them in every poll, so it is a tuple: those are hashed fastest.
 
     Attributes:
         arm: revision, with the suffix of its mirror cluster for mirrored requests.
@@ -58,6 +58,7 @@ class Sample:
         gauge: the one number of a source that has no counters.
         state: VALUE, or why there is none.
         message: for people, when there is none.
+        note: for people, beside whatever there is.
         details: small JSON for the report, such as the confusion between both versions and requests that show it.
     """
 
@@ -66,6 +67,7 @@ class Sample:
     gauge: float | None = None
     state: State = State.VALUE
     message: str = ""
+    note: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,7 +88,9 @@ class Reading:
         evidence: what a sequential test has gathered in this attempt; None when the metric has none.
         slices: the same for each part of the traffic.
         guard: ln E that more than half of the candidate's requests fail, its warm-up included.
-        details: of the sample, for the report.
+        note: of the sample.
+        details: of the sample, and what the judge has to say besides evidence, for the report.
+        mode: what the metric could do when it was measured. What was only watched never decides, whatever is edited later.
     """
 
     metric: str
@@ -101,4 +105,6 @@ class Reading:
     evidence: Evidence | None = None
     slices: tuple[Evidence, ...] = ()
     guard: float = 0.0
+    note: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    mode: Mode = Mode.GATE

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from modelrollout.domain.conditions import Condition
 from modelrollout.domain.golden import GoldenRun
+from modelrollout.domain.monitoring import Monitoring, Reverted
 from modelrollout.domain.route import RouteAsk
 from modelrollout.domain.verdict import Gate
 from modelrollout.schema import ApiModel
@@ -97,6 +98,19 @@ class Edit(ApiModel):
     """What it became, as JSON; empty: absent."""
 
 
+class Warned(ApiModel):
+    """A metric with ``mode: warn`` that has failed."""
+
+    metric: Annotated[str, Field(max_length=63)]
+    """Its name."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    """What was wrong when it failed first."""
+    step: Annotated[str, Field(max_length=63)] = ""
+    """The stage in which that was."""
+    at: datetime
+    """When that was."""
+
+
 class Rollout(ApiModel):
     """The current attempt to make a revision stable."""
 
@@ -106,6 +120,9 @@ class Rollout(ApiModel):
     """The revision to fall back to; absent during a first install."""
     attempt: Annotated[int, Field(ge=1)] = 1
     """Counts the attempts at this revision."""
+    first: bool | None = None
+    """Whether it is held against the stricter limits that a preset has for the first rollout after an install. It is decided
+    when the attempt begins, and absent where no limit comes from a preset."""
     strategy: Annotated[str, Field(max_length=63)]
     """The strategy's name."""
     state: RolloutState = RolloutState.PROGRESSING
@@ -144,6 +161,20 @@ class Rollout(ApiModel):
     """The gates of the current stage."""
     gates_at: datetime | None = None
     """When live values were last written."""
+    watched: Annotated[
+        tuple[Gate, ...],
+        Field(max_length=64),
+        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
+    ] = ()
+    """The metrics of the current stage that decide nothing: those with mode observe or warn."""
+    watched_at: datetime | None = None
+    """When their live values were last written."""
+    warnings: Annotated[
+        tuple[Warned, ...],
+        Field(max_length=64),
+        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["metric"]}),
+    ] = ()
+    """The metrics with mode warn that have failed in this attempt, each once."""
     settled: Annotated[
         tuple[Gate, ...],
         Field(max_length=64),
@@ -218,7 +249,8 @@ class Status(ApiModel):
         Field(max_length=16),
         Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
     ] = ()
-    """Conditions: Ready, Reconciling, Stalled, Available, TrafficVerified, AnalysisPassed, SpecOverridden."""
+    """Conditions: Ready, Reconciling, Stalled, Available, TrafficVerified, AnalysisPassed, Warned, Drifting,
+    SpecOverridden."""
     stable: RevisionName | None = None
     """The revision that people rely on."""
     candidate: RevisionName | None = None
@@ -231,6 +263,10 @@ class Status(ApiModel):
     """The current or last attempt."""
     ended: Rollout | None = None
     """The attempt that ended last, until its report is written."""
+    monitor: Monitoring | None = None
+    """The watch over the stable revision; absent while a rollout is on its way, and without analysis.monitor."""
+    reverted: Reverted | None = None
+    """The last rollback by onDrift: rollback."""
     route: RouteAsk | None = None
     """What the data plane has been asked for."""
     route_verified: bool = False

@@ -127,7 +127,25 @@ class Crossed:
         return 2 * sum(self.counts.values())
 
 
-Tally = Rate | Histogram | Mean | Shares | Paired | Scores | Crossed
+@dataclass(frozen=True)
+class Features:
+    """Distributions of several features of the same requests.
+
+    Attributes:
+        counts: by the feature's name: values in bins (a histogram) or by category (shares).
+        requests: that they were found in.
+    """
+
+    counts: Mapping[str, Histogram | Shares]
+    requests: float
+
+    @property
+    def total(self) -> float:
+        """All requests."""
+        return self.requests
+
+
+Tally = Rate | Histogram | Mean | Shares | Paired | Scores | Crossed | Features
 
 
 @dataclass(frozen=True)
@@ -153,8 +171,10 @@ class Block:
         candidate: what the candidate did.
         stable: what the stable revision did; None where there is no concurrent one (100 % at the candidate).
         seconds: length of the stretch.
+        reference: what was normal once, where somebody has kept it.
     """
 
     candidate: Tally
     stable: Tally | None
     seconds: float
+    reference: Tally | None = None

@@ -18,6 +18,17 @@ class Verdict(StrEnum):
     UNDECIDED = "Undecided"
 
 
+class Mode(StrEnum):
+    """What a metric may do to a rollout."""
+
+    OBSERVE = "observe"
+    """Nothing: it is measured and shown."""
+    WARN = "warn"
+    """Tell people when it fails, and nothing else."""
+    GATE = "gate"
+    """Hold it, send it home, and let it go on."""
+
+
 class Gate(ApiModel):
     """One metric in the current stage: the last verdict and what it rests on."""
 
@@ -25,6 +36,8 @@ class Gate(ApiModel):
     """The metric's name."""
     verdict: Verdict
     """Pass, Fail or Undecided."""
+    mode: Mode | None = None
+    """observe or warn: the verdict is information and decides nothing. Absent: it decides."""
     state: Annotated[str, Field(max_length=20)]
     """What the source said: Value, NoTraffic, NoMetric, NaN, Stale or Error."""
     value: float | None = None
@@ -41,6 +54,8 @@ class Gate(ApiModel):
     """When the last window was closed."""
     message: Annotated[str, Field(max_length=512)] = ""
     """Why it is not a pass; of evidence also what a pass rests on."""
+    note: Annotated[str, Field(max_length=128)] = ""
+    """What the source says besides, such as how far back labels reach."""
     evidence: Evidence | None = None
     """What a sequential test has gathered in this attempt; absent for plain limits."""
     slices: Annotated[tuple[Evidence, ...], Field(max_length=20)] = ()

@@ -13,18 +13,19 @@ LONGEST = 512
 
 def advice(context: Context, stage: Stage) -> str:
     """Return the recommendation for a stage that waits for a person: promote it, or hold it until more is known."""
-    gates = standing(context, stage)
-    if not gates:
-        return f"Promote {stage.label}: the hold is over, and nothing is measured here."
+    gates, rollout = standing(context, stage), context.progressing
     verdict, _ = conclude(gates)
-    act = "Promote" if verdict is Verdict.PASS else "Hold"
+    act = "Promote" if verdict is Verdict.PASS or not gates else "Hold"
     # What speaks against it comes first, in case not everything fits.
+    words = [f"a warning: {one.metric} {one.message}" for one in (rollout.warnings if rollout is not None else ())]
     fractions = _fractions(context)
-    words = "; ".join(
+    words += [
         _evidence(gate, fraction=gate.name in fractions)
         for gate in sorted(gates, key=lambda gate: gate.verdict is Verdict.PASS)
-    )
-    text = f"{act} {stage.label}: {words}"
+    ]
+    if not gates:
+        words.append("the hold is over, and no metric decides here.")
+    text = f"{act} {stage.label}: {'; '.join(words)}"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 

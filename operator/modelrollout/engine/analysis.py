@@ -69,7 +69,15 @@ def fold(window: Window | None, wants: AnalysisWants, metric: MetricWants, sampl
     """
     if window is None or window.epoch != wants.epoch:
         window = Window(wants.epoch)
-    reading = Reading(metric.name, wants.epoch, sample.at, sample.state, message=sample.message, details=sample.details)
+    reading = Reading(
+        metric.name,
+        wants.epoch,
+        sample.at,
+        sample.state,
+        message=sample.message,
+        note=sample.note,
+        details=sample.details,
+    )
     if sample.state is not State.VALUE:
         return _miss(window, reading)
     if sample.at < wants.not_before:
@@ -98,7 +106,7 @@ def _grow(
         part: window.seconds.get(part, 0.0) + elapsed for part in ("", *sorted({key.slice for key in sums} - {""}))
     }
     every = {part: _measured(wants, metric, sums, part, passed) for part, passed in seconds.items()}
-    least = max(1, metric.judge.min_requests(metric.judge_config))
+    least = max(1, metric.least, metric.judge.min_requests(metric.judge_config))
     full = {part for part, one in every.items() if one.value is not None and one.requests >= least}
     measured, slices = every[""], [part for part in every if part]
     reading = replace(
@@ -187,7 +195,7 @@ def assess(  # noqa: PLR0913  # one metric list, its memory, and the four settin
     for name, judge, config in metrics:
         waiting = Reading(name, "", now, State.VALUE, closed=False, message="No numbers yet.")
         reading = age(readings.get(name, waiting), now, interval)
-        gate = _judge(judge, config, reading, gates.get(name), beta)
+        gate = judge_alone(judge, config, reading, gates.get(name), beta)
         match reading.state:
             case State.VALUE:
                 result.append(gate)
@@ -202,10 +210,13 @@ def assess(  # noqa: PLR0913  # one metric list, its memory, and the four settin
     return combine(result, guards, alpha, words)
 
 
-def _judge(judge: Judge[Any], config: Any, reading: Reading, before: Gate | None, beta: float) -> Gate:  # noqa: ANN401  # the judge's own type
+def judge_alone(judge: Judge[Any], config: Any, reading: Reading, before: Gate | None, beta: float) -> Gate:  # noqa: ANN401  # the judge's own type
+    """Return what one metric says by itself, its slices included."""
     if isinstance(judge, Weigher) and judge.weighs(config):
-        return settle(judge.judge(config, reading, before, beta=beta), beta, judge.min_requests(config))
-    return judge_windows(judge, config, reading, judge.judge(config, reading, before), before)
+        gate = settle(judge.judge(config, reading, before, beta=beta), beta, judge.min_requests(config))
+    else:
+        gate = judge_windows(judge, config, reading, judge.judge(config, reading, before), before)
+    return gate.model_copy(update={"note": reading.note}) if reading.note else gate
 
 
 def _without_value(gate: Gate, reading: Reading, field_name: str, policy: str) -> Gate:

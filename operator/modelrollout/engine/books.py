@@ -20,9 +20,9 @@ from typing import Any
 
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Key, Reading, Sample, State
-from modelrollout.domain.tally import Block, Measure
+from modelrollout.domain.tally import Block, Measure, Tally
 from modelrollout.engine.analysis import patience
-from modelrollout.engine.counters import increments, remember, total
+from modelrollout.engine.counters import by_arm, increments, remember, total
 from modelrollout.engine.noise import Noise, listen, recall
 from modelrollout.engine.wants import Against, AnalysisWants, MetricWants
 from modelrollout.evidence.routing import split_log_e
@@ -41,6 +41,8 @@ LONG_BLOCK = 60.0
 """Seconds."""
 MISMATCH = math.log(1000.0)
 """Evidence that requests are split in other proportions than asked for; one in a thousand splits as asked for reaches it."""
+DETAILED = timedelta(minutes=1)
+"""Details are made anew as rarely, unless something else has moved."""
 HORIZON = 360
 """Blocks that evidence is planned for, an hour of polls at 10 s: later failures are looked for within it."""
 
@@ -58,6 +60,9 @@ class Book:
         open: how much each series grew since the last block, summed over pods.
         seconds: length of the open block; of each slice the same.
         ledgers: the judge's memory, by slice; empty string: all requests.
+        gathered: what each of them says.
+        details: what the report shows besides, of all requests.
+        detailed_at: when that was made.
         noise: how much stable's own pods differ.
         sent: requests sent to candidate and stable since the split began.
         counted: requests counted of both since then.
@@ -74,6 +79,9 @@ class Book:
     open: Mapping[Key, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     ledgers: Mapping[str, Any] = field(default_factory=dict)
+    gathered: Mapping[str, Evidence] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    detailed_at: datetime | None = None
     noise: Noise = field(default_factory=Noise)
     sent: tuple[float, float] = (0.0, 0.0)
     counted: tuple[float, float] = (0.0, 0.0)
@@ -91,7 +99,15 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
         book = Book(fingerprint(wants, metric))
     if book.split != wants.comparison.split:
         book = _cut(book, wants, metric)
-    reading = Reading(metric.name, wants.epoch, sample.at, sample.state, message=sample.message, details=sample.details)
+    reading = Reading(
+        metric.name,
+        wants.epoch,
+        sample.at,
+        sample.state,
+        message=sample.message,
+        note=sample.note,
+        details=sample.details,
+    )
     if sample.state is not State.VALUE:
         missing = book.missing + 1
         book = replace(book, missing=missing)
@@ -103,7 +119,7 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
         )
     if not book.seen:
         # Counters hold the past: pods that have misbehaved alone since they started will do so again.
-        stable = metric.measured(total({}, sample.counters), wants.scope.stable)
+        stable = metric.measured(by_arm(total({}, sample.counters)), wants.scope.stable or wants.scope.arm)
         book = replace(book, noise=recall(book.noise, stable))
     moving = wants.comparison.against is Against.NOTHING
     fresh = book.since is not None and sample.at - book.since >= metric.source.lag(metric.source_config)
@@ -117,7 +133,10 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
 
 
 def fingerprint(wants: AnalysisWants, metric: MetricWants) -> str:
-    """Return what a metric's evidence is about: attempt, source, judge and error rates."""
+    """Return what a metric's evidence is about: attempt, source, judge and error rates, and whether it decides.
+
+    Whoever has a metric decide because of what it was seen to say begins anew: evidence that is chosen by what it says is none.
+    """
     asked = wants.comparison
     return _fingerprint(
         asked.attempt,
@@ -127,6 +146,8 @@ def fingerprint(wants: AnalysisWants, metric: MetricWants) -> str:
         metric.source_config,
         metric.judge.name,
         metric.judge_config,
+        *([wants.references[metric.name].mark] if metric.name in wants.references else []),
+        *(() if metric.decides else (metric.mode,)),
     )
 
 
@@ -152,10 +173,8 @@ def _count_from(book: Book, sample: Sample) -> Book:
 
 def _cut(book: Book, wants: AnalysisWants, metric: MetricWants) -> Book:
     """Close what the old split has gathered, and begin with the new one at its first sample."""
-    for part in sorted(book.seconds):
-        book = _close(book, wants, metric, part, ONE)
     return replace(
-        book,
+        _close(book, wants, metric, sorted(book.seconds), ONE),
         split=wants.comparison.split,
         alone=wants.comparison.against is Against.PAST,
         at=None,
@@ -173,7 +192,7 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
     elapsed = (sample.at - book.at) / timedelta(seconds=1)
     gathered = total(book.open, grown)
     parts = {key.slice for key in gathered} | {""}
-    growth = _measures(wants, metric, total({}, grown), "")
+    growth = _measures(wants, metric, by_arm(total({}, grown)), "")
     came = [_requests(measure) if measure is not None else 0.0 for measure in growth]
     went = [(measure.sent or 0.0) if measure is not None else 0.0 for measure in growth]
     book = replace(
@@ -182,39 +201,77 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
         seen=remember(book.seen, sample.counters),
         open=gathered,
         seconds={part: book.seconds.get(part, 0.0) + elapsed for part in parts},
-        noise=listen(book.noise, *growth, elapsed),
+        noise=_listen(book.noise, wants, growth, elapsed),
         sent=(book.sent[0] + went[0], book.sent[1] + went[1]),
         counted=(book.counted[0] + came[0], book.counted[1] + came[1]),
         quiet_since=sample.at if came[0] else book.quiet_since,
         missing=0,
     )
-    for part in sorted(parts):
-        if book.noise.phi <= CALM or book.seconds[part] >= LONG_BLOCK:
-            book = _close(book, wants, metric, part, ENOUGH)
-    return book
-
-
-def _close(book: Book, wants: AnalysisWants, metric: MetricWants, part: str, enough: tuple[float, float]) -> Book:
-    """Fold one slice's open block into its ledger, if both sides have enough requests."""
-    candidate, stable = _measures(wants, metric, book.open, part)
-    alone = book.alone or metric.source.paired(metric.source_config)
-    if candidate is None or _requests(candidate) < (1.0 if book.alone else enough[0]):
-        return book
-    if not alone and (stable is None or _requests(stable) < enough[1]):
-        return book
-    block = Block(candidate.tally, None if alone or stable is None else stable.tally, book.seconds.get(part, 0.0))
-    judge, config = weigher(metric), metric.judge_config
-    ledger = book.ledgers.get(part)
-    if ledger is None:
-        ledger = judge.begin(config, question(wants, metric, candidate))
-    cap = math.log(1 / wants.comparison.alpha) / 4 if book.noise.phi > CALM else math.inf
-    ledger = judge.weigh(config, ledger, block, book.noise.phi, cap)
-    return replace(
-        book,
-        ledgers={**book.ledgers, part: ledger},
-        open={key: value for key, value in book.open.items() if key.slice != part},
-        seconds={**book.seconds, part: 0.0},
+    calm = book.noise.phi <= CALM
+    return _close(
+        book, wants, metric, [part for part in sorted(parts) if calm or book.seconds[part] >= LONG_BLOCK], ENOUGH
     )
+
+
+def _listen(noise: Noise, wants: AnalysisWants, growth: tuple[Measure | None, Measure | None], seconds: float) -> Noise:
+    """Return the noise after some more seconds; where nobody stands beside it a version is as noisy as its own pods."""
+    candidate, stable = growth
+    return (
+        listen(noise, None, candidate, seconds)
+        if wants.scope.stable is None
+        else listen(noise, candidate, stable, seconds)
+    )
+
+
+def _close(
+    book: Book, wants: AnalysisWants, metric: MetricWants, parts: Iterable[str], enough: tuple[float, float]
+) -> Book:
+    """Fold the open blocks of these slices into their ledgers, of each in which both sides have enough requests."""
+    judge, config, phi = weigher(metric), metric.judge_config, book.noise.phi
+    alone = book.alone or metric.source.paired(metric.source_config)
+    cap = math.log(1 / wants.comparison.alpha) / 4 if phi > CALM else math.inf
+    grown, folded = by_arm(book.open), {}
+    for part in parts:
+        candidate, stable = _measures(wants, metric, grown, part)
+        if candidate is None or _requests(candidate) < (1.0 if book.alone else enough[0]):
+            continue
+        if not alone and (stable is None or _requests(stable) < enough[1]):
+            continue
+        block = Block(
+            candidate.tally,
+            None if alone or stable is None else stable.tally,
+            book.seconds.get(part, 0.0),
+            _reference(book, wants, metric, part),
+        )
+        ledger = book.ledgers.get(part)
+        if ledger is None:
+            ledger = judge.begin(config, question(wants, metric, candidate))
+        folded[part] = judge.weigh(config, ledger, block, phi, cap)
+    closed = replace(
+        book,
+        ledgers={**book.ledgers, **folded},
+        gathered={**book.gathered, **{part: judge.evidence(config, ledger) for part, ledger in folded.items()}},
+        open={key: value for key, value in book.open.items() if key.slice not in folded},
+        seconds={**book.seconds, **dict.fromkeys(folded, 0.0)},
+    )
+    return _detailed(book, closed, metric) if "" in folded else closed
+
+
+def _detailed(before: Book, book: Book, metric: MetricWants) -> Book:
+    """Return the book with new details: they take as long as the evidence does, and only the last ones reach a report."""
+    was, now = before.gathered.get(""), book.gathered[""]
+    fresh = book.at is not None and book.detailed_at is not None and book.at - book.detailed_at < DETAILED
+    if fresh and was is not None and was.moved == now.moved:
+        return book
+    return replace(book, details=weigher(metric).details(metric.judge_config, book.ledgers[""]), detailed_at=book.at)
+
+
+def _reference(book: Book, wants: AnalysisWants, metric: MetricWants, part: str) -> Tally | None:
+    """Return what was normal once; of parts nobody has kept it, and what is stale is none any more."""
+    found = wants.references.get(metric.name)
+    if found is None or part or book.at is None or book.at > found.until:
+        return None
+    return found.tally
 
 
 def weigher(metric: MetricWants) -> Weigher[Any, Any]:
@@ -232,14 +289,16 @@ def question(wants: AnalysisWants, metric: MetricWants, measure: Measure) -> Que
         form=type(measure.tally),
         quantile=metric.source.quantile(metric.source_config),
         fraction=metric.source.fraction(metric.source_config),
+        inputs=metric.source.of_inputs(metric.source_config),
     )
 
 
 def _measures(
-    wants: AnalysisWants, metric: MetricWants, grown: Mapping[Key, float], part: str
+    wants: AnalysisWants, metric: MetricWants, grown: Mapping[tuple[str, str], Mapping[str, float]], part: str
 ) -> tuple[Measure | None, Measure | None]:
     """Return what candidate and stable did."""
-    return metric.measured(grown, wants.scope.arm, part), metric.measured(grown, wants.scope.stable, part)
+    candidate, stable = (metric.measured(grown, arm, part) for arm in (wants.scope.arm, wants.scope.stable))
+    return candidate, stable
 
 
 def _requests(measure: Measure) -> float:
@@ -248,17 +307,18 @@ def _requests(measure: Measure) -> float:
 
 def _speak(book: Book, wants: AnalysisWants, metric: MetricWants, reading: Reading) -> Reading:
     """Return what the book says now; evidence stays what it is while there is nothing to add to it."""
-    found = {part: _evidence(book, metric, ledger) for part, ledger in book.ledgers.items()}
+    noise, found = {"noise": round(book.noise.phi, 2)}, dict(sorted(book.gathered.items()))
     whole = found.pop("", None)
     if whole is not None:
         rates = _rates(book, reading.at)
         if metric.source.paired(metric.source_config):
             rates.pop("stable_per_second", None)
-        whole = whole.model_copy(update=rates)
+        whole = whole.model_copy(update=noise | rates)
     reading = replace(
         reading,
+        details={**reading.details, **book.details} if book.details else reading.details,
         evidence=whole,
-        slices=tuple(item.model_copy(update={"slice": part}) for part, item in sorted(found.items())),
+        slices=tuple(item.model_copy(update={**noise, "slice": part}) for part, item in found.items()),
         value=whole.candidate if whole is not None and reading.state is State.VALUE else None,
         requests=whole.requests if whole is not None else 0,
         closed=reading.closed and whole is not None,
@@ -285,10 +345,6 @@ def _silent(book: Book, wants: AnalysisWants, now: datetime) -> bool:
         return True
     expected = others * weight / (100 - weight) * ((now - book.quiet_since) / (now - book.since))
     return expected >= MISSED
-
-
-def _evidence(book: Book, metric: MetricWants, ledger: Any) -> Evidence:  # noqa: ANN401  # the judge's own type
-    return weigher(metric).evidence(metric.judge_config, ledger).model_copy(update={"noise": round(book.noise.phi, 2)})
 
 
 def _rates(book: Book, now: datetime) -> dict[str, float | None]:
@@ -323,7 +379,7 @@ def restless(before: Reading | None, after: Reading, wants: AnalysisWants) -> bo
             any(item.against >= alpha / 2 for item in every),
             [item.within >= beta for item in every],
             any(item.worse >= alpha for item in every),
-            [(item.high, item.enough) for item in every],
+            [(item.high, item.enough, item.alarm, item.moved) for item in every],
         )
 
     return heard(before) != heard(after) or any(item.against >= alpha for item in _every(after))
@@ -363,13 +419,23 @@ def load(text: str, wants: AnalysisWants) -> dict[str, Book]:
         return {}
 
 
+def about(text: str, attempt: str) -> bool:
+    """Return whether a text keeps the evidence of an attempt."""
+    try:
+        return bool(text) and json.loads(text).get("attempt") == attempt
+    except (ValueError, AttributeError):
+        return False
+
+
 def _loaded(raw: Mapping[str, Any], wants: AnalysisWants) -> Iterable[tuple[str, Book]]:
     for metric in (*wants.metrics, *wants.resting):
         kept = raw.get(metric.name)
         if kept is None or kept["settings"] != fingerprint(wants, metric):
             continue
         asked = Question.unknown(wants.comparison.alpha, wants.comparison.beta, HORIZON)
-        ledgers = {
-            part: weigher(metric).load(metric.judge_config, asked, ledger) for part, ledger in kept["ledgers"].items()
-        }
-        yield metric.name, Book(kept["settings"], ledgers=ledgers, noise=Noise.load(kept["noise"]))
+        judge, config = weigher(metric), metric.judge_config
+        ledgers = {part: judge.load(config, asked, ledger) for part, ledger in kept["ledgers"].items()}
+        gathered = {part: judge.evidence(config, ledger) for part, ledger in ledgers.items()}
+        details = judge.details(config, ledgers[""]) if "" in ledgers else {}
+        noise = Noise.load(kept["noise"])
+        yield metric.name, Book(kept["settings"], ledgers=ledgers, gathered=gathered, details=details, noise=noise)

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, hashed_content
+from modelrollout.api.presets import expanded
 from modelrollout.api.validate import parse_spec
 from modelrollout.domain.observation import Limits, Observation
 from modelrollout.domain.problem import Problem
@@ -32,6 +33,7 @@ class Context:
         problems: why the spec as it stands is not accepted.
         limits: operator settings.
         now: the time of this pass.
+        first: the metrics of a preset have the limits of the first rollout after an install.
     """
 
     seen: Observation
@@ -41,6 +43,7 @@ class Context:
     problems: tuple[Problem, ...]
     limits: Limits
     now: datetime
+    first: bool = False
 
     def with_status(self, **changes: Any) -> "Context":  # noqa: ANN401  # field values of Status, checked by pydantic
         """Return the context with some fields of the status replaced."""
@@ -68,6 +71,26 @@ class Context:
         if target is not None and target.spec_revision == self.named.name and target.revision in self.seen.snapshots:
             return self.seen.snapshots[target.revision]
         return self.named
+
+    @property
+    def analysis(self) -> dict[str, Any] | None:
+        """The analysis of the accepted spec as the user wrote it, with the metrics of its preset written out."""
+        written = ((self.status.accepted or {}) if self.problems else self.seen.spec).get("analysis")
+        return expanded(written, self.spec, first=self.first) if written is not None else None
+
+    def as_first(self, first: bool) -> "Context":  # noqa: FBT001  # it says it itself
+        """Return the context with the limits of the first rollout after an install, or with the usual ones.
+
+        They differ only in what comes from a preset.
+        """
+        if first == self.first or self.spec.analysis is None or self.spec.analysis.preset is None:
+            return self
+        changed = replace(self, first=first)
+        raw = (self.status.accepted or {}) if self.problems else self.seen.spec
+        raw = {**raw, "template": self.named.content["template"], "analysis": changed.analysis}
+        spec, problems = parse_spec(raw, {"name": self.seen.name, "namespace": self.seen.namespace})
+        assert spec is not None, problems
+        return replace(changed, spec=self.spec.model_copy(update={"analysis": spec.analysis}))
 
     def revision(self, name: str) -> Revision | None:
         """Return a revision by name, from the snapshots or as the spec names it now."""
@@ -136,7 +159,11 @@ def contextualize(seen: Observation, limits: Limits | None = None, now: datetime
         if last is None or spec is None:
             return None
         named = last
-    return Context(seen, seen.status, spec, named, problems, limits, now or _NEVER)
+    rollout = seen.status.rollout
+    under_way = rollout is not None and rollout.state in (RolloutState.PROGRESSING, RolloutState.ABORTING)
+    return Context(seen, seen.status, spec, named, problems, limits, now or _NEVER).as_first(
+        under_way and rollout is not None and rollout.first is True
+    )
 
 
 def _last_named(seen: Observation) -> Revision | None:

@@ -27,12 +27,16 @@ def increments(seen: Mapping[Key, float], now: Mapping[Key, float]) -> dict[Key,
     grown = {}
     for key, value in now.items():
         if key.pod in pods:
-            grown[key] = value - (0.0 if _group(key) in restarted else seen.get(key, 0.0))
-    return {key: value for key, value in grown.items() if value > 0}
+            more = value - (0.0 if restarted and _group(key) in restarted else seen.get(key, 0.0))
+            if more > 0:
+                grown[key] = more
+    return grown
 
 
 def remember(seen: Mapping[Key, float], now: Mapping[Key, float]) -> dict[Key, float]:
     """Return the counters to subtract next time: the newest of each group, and of groups that did not report the last known."""
+    if seen.keys() <= now.keys():
+        return dict(now)
     reported = {_group(key) for key in now}
     return {key: value for key, value in seen.items() if _group(key) not in reported} | dict(now)
 
@@ -44,6 +48,14 @@ def total(sums: Mapping[Key, float], grown: Mapping[Key, float]) -> dict[Key, fl
         everywhere = Key(key.arm, "", key.series, key.slice)
         result[everywhere] = result.get(everywhere, 0.0) + value
     return result
+
+
+def by_arm(grown: Mapping[Key, float]) -> dict[tuple[str, str], dict[str, float]]:
+    """Return sums over pods by series, of each arm and slice."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for (arm, _, series, part), value in grown.items():
+        found.setdefault((arm, part), {})[series] = value
+    return found
 
 
 def _group(key: Key) -> tuple[str, str, str]:

@@ -15,6 +15,8 @@ from modelrollout.domain.observation import Limits, Observation
 from modelrollout.domain.plan import Plan
 from modelrollout.domain.route import Route
 from modelrollout.domain.status import Rollout, RolloutState, Status
+from modelrollout.engine import monitor
+from modelrollout.engine.awaiting import awaited_until
 from modelrollout.engine.context import Context, contextualize
 from modelrollout.engine.events import transitions
 from modelrollout.engine.filing import forget_filed
@@ -31,6 +33,7 @@ from modelrollout.engine.progress import (
     obey_verdict,
     stop_clocks,
     verify,
+    watch,
 )
 from modelrollout.engine.proof import foresee
 from modelrollout.engine.realize import realize
@@ -46,9 +49,9 @@ from modelrollout.names import mirror_cluster, workload
 
 FOREIGN = timedelta(seconds=30)
 """How often somebody else's object with one of our names is looked at."""
-RULES = (obey_abort, answer, follow_spec, follow_edits, pin)
+RULES = (obey_abort, answer, monitor.watch, follow_spec, follow_edits, pin)
 """What should become of the rollout, in order of precedence."""
-JUDGING = (obey_abort, stop_clocks, note, judge, obey_verdict, foresee, retreat, count_mirrored)
+JUDGING = (obey_abort, stop_clocks, note, judge, watch, obey_verdict, foresee, retreat, count_mirrored)
 """What is known about the stage that the rollout is in; again for each attempt and stage that a pass enters."""
 
 
@@ -118,6 +121,7 @@ def _plan(context: Context) -> Plan:
         context, waiting = _progress(context, step, detail)
         if _place(context) == place:
             break
+    context = monitor.attend(context, settled=waiting is None and step is not None and step.reached)
     trouble = find_trouble(context)
     if waiting is not None and waiting.reason == OVERDUE:
         trouble = Trouble(OVERDUE, waiting.message)
@@ -242,10 +246,10 @@ def _pods_or_route(context: Context, waiting: Waiting) -> Waiting:
 
 def _due(context: Context, waiting: Waiting | None, step: Shift | None) -> datetime | None:
     """When to look again although nothing happens; None while only people and events can change anything."""
-    moments = [waiting.until if waiting else None, step.due if step else None]
+    moments = [waiting.until if waiting else None, step.due if step else None, monitor.due(context)]
     rollout, stage = context.status.rollout, context.stage
     if rollout is not None and rollout.paused_at is None:
-        moments.append(_deadline(context, rollout))
+        moments += [_deadline(context, rollout), awaited_until(context)]
     if rollout is not None and stage is not None and stage.mirror and rollout.verified_at is not None:
         # Copies are counted by the routers, which wakes nobody.
         moments.append((rollout.gates_at or context.now) + context.limits.gate_interval)

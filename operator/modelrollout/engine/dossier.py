@@ -1,7 +1,8 @@
 """The dossier of a finished attempt: what was compared, what was found, by which rules, and who let it go on.
 
 It is made of what the status remembers, so it comes out the same whenever it is made. Alone what both versions predicted, and
-for which requests, is in no status: it is as much as the leader that files the report has seen, and nothing rests on it.
+for which requests, and what each feature has drifted by, is in no status: it is as much as the leader that files the report has
+seen, and nothing rests on it.
 ``dossier_page`` writes it for people.
 """
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from modelrollout.api.modeldeployment import JUDGES, SOURCES, Analysis
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.status import Past, Rollout
+from modelrollout.domain.tally import Features
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.context import Context
 from modelrollout.engine.verdicts import against
@@ -34,9 +36,10 @@ def dossier(context: Context, rollout: Rollout) -> dict[str, Any]:
     ended = past.ended_at if past else context.now
     analysis = rollout.analysis or {}
     settings, metrics = _measured(analysis)
+    details = context.seen.details.get(attempt_of(rollout), {})
     # A stage may end a rollout in which nothing is judged any more: what it was let go on by counts, then.
     settled = [gate for gate in rollout.settled if gate.name in metrics]
-    gates = tuple({gate.name: gate for gate in (*settled, *rollout.gates)}.values())
+    gates = tuple({gate.name: gate for gate in (*settled, *rollout.gates, *rollout.watched)}.values())
     found = {
         "name": context.seen.name,
         "namespace": context.seen.namespace,
@@ -51,9 +54,11 @@ def dossier(context: Context, rollout: Rollout) -> dict[str, Any]:
         "seconds": _seconds(rollout.started_at, ended),
         "lastStage": rollout.stage_label,
         "stages": _stages(rollout, ended),
-        "gates": [_gate(gate, metrics.get(gate.name, {})) for gate in sorted(gates, key=_says)],
-        "together": _together(rollout.gates or gates),
-        "predictions": _predictions(context.seen.details.get(attempt_of(rollout), {})) or None,
+        "gates": [_gate(gate, metrics.get(gate.name, {})) for gate in sorted(gates, key=_place)],
+        "together": _together(rollout.gates or [gate for gate in gates if gate.mode is None]),
+        "warnings": [one.dump() for one in rollout.warnings] or None,
+        "drift": {metric: said["features"] for metric, said in sorted(details.items()) if said.get("features")} or None,
+        "predictions": _predictions(details) or None,
         "golden": rollout.golden.dump() if rollout.golden else None,
         "analysis": settings,
         "edits": [edit.dump() for edit in rollout.edits],
@@ -105,7 +110,8 @@ def _measured(analysis: Values) -> tuple[dict[str, Any], dict[str, dict[str, Any
         metrics[metric.name] = {
             "source": {source.name: source_config.dump()},
             "judge": {judge.name: judge_config.dump()},
-            "fraction": source.fraction(source_config),
+            # Of a distribution, shares of requests are shown.
+            "fraction": source.fraction(source_config) or Features in source.forms(source_config),
         }
     return settings, metrics
 
@@ -116,6 +122,11 @@ def _as_written(metric: Values) -> dict[str, Any]:
         "judge": {key: value for key, value in metric.items() if key in JUDGES},
         "fraction": False,
     }
+
+
+def _place(gate: Gate) -> tuple[bool, int]:
+    """Return the place of a gate: what decides first, and of it the guilty."""
+    return gate.mode is not None, _says(gate)
 
 
 def _says(said: Gate | Evidence) -> int:

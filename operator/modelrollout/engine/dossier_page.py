@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from modelrollout.engine.dossier_drift import drift_part
 from modelrollout.engine.dossier_pairs import pairs_part
 from modelrollout.engine.dossier_words import code, table, words
 from modelrollout.schema import format_duration
@@ -22,8 +23,10 @@ def markdown(values: Values) -> str:
             ("metric", "verdict", "candidate", "stable", "difference", "requests", "rule", "in words"),
             _gate_rows(values),
         ),
+        drift_part(values.get("drift", {})),
         pairs_part(values.get("predictions", {})),
         _golden(values),
+        table("Warnings", ("metric", "when", "stage", "what was wrong"), _warning_rows(values)),
         _evidence_part(values),
         table("How it was measured", ("metric", "source", "judge"), _rule_rows(values)),
         _settings(values),
@@ -79,6 +82,7 @@ def _gate_rows(values: Values) -> Iterator[tuple[str, ...]]:
     for gate in values["gates"]:
         fraction = gate.get("fraction", False)
         verdict = "ignored" if gate["ignored"] else gate["verdict"]
+        verdict += f" ({gate['mode']})" if "mode" in gate else ""
         seen = gate.get("evidence")
         if seen is None:
             value = _number(gate.get("value"), fraction=fraction) or gate["state"]
@@ -88,6 +92,11 @@ def _gate_rows(values: Values) -> Iterator[tuple[str, ...]]:
         yield (words(gate["name"]), verdict, *known, words(gate["limit"]), words(gate["message"]))
         for one in gate.get("slices", ()):
             yield (_sliced(gate, one), one.get("verdict", ""), *_compared(one, fraction=fraction), "", "")
+
+
+def _warning_rows(values: Values) -> Iterator[tuple[str, ...]]:
+    for one in values.get("warnings", ()):
+        yield (words(one["metric"]), _moment(one["at"]), words(one["step"]), words(one["message"]))
 
 
 def _compared(seen: Values, *, fraction: bool) -> tuple[str, str, str, str]:

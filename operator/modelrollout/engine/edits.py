@@ -9,18 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from modelrollout.domain.status import Edit
-from modelrollout.engine.context import Context
 
 _LONGEST = 256
 _LONGEST_SETTING = 128
 
 Analysis = Mapping[str, Any]
-
-
-def analysis_of(context: Context) -> dict[str, Any] | None:
-    """Return the analysis of the accepted spec, as the user wrote it."""
-    spec = (context.status.accepted or {}) if context.problems else context.seen.spec
-    return spec.get("analysis")
 
 
 def edits(before: Analysis | None, after: Analysis | None, generation: int, at: datetime) -> tuple[Edit, ...]:

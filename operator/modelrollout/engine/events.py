@@ -21,6 +21,7 @@ def transitions(before: Status, after: Status) -> tuple[Event, ...]:
         found += _retreat(before, after, new)
     if new is not None and new.forecast and (old is None or not old.forecast):
         found.append(Event("UndecidedByDeadline", new.forecast, warning=True))
+    found += _drifts(before, after)
     found += _stalled(before, after)
     if after.request is not None and after.request != before.request:
         request = after.request
@@ -41,6 +42,27 @@ def _retreat(before: Status, after: Status, rollout: Rollout) -> list[Event]:
         return [Event("WeightPinned", f"automation: shadow; {rollout.previous} answers everything.")]
     words = f"No pod of {rollout.revision} is Ready; {rollout.previous} answers everything until one is."
     return [Event("CandidateNotReady", words, warning=True)]
+
+
+def _drifts(before: Status, after: Status) -> list[Event]:
+    """Say what drifts, what drifts no more, and what became of it; each once."""
+    old = {one.metric: one for one in before.monitor.drifting} if before.monitor is not None else {}
+    new = {one.metric: one for one in after.monitor.drifting} if after.monitor is not None else {}
+    found = [Event("Drifting", f"{name}: {one.message}.", warning=True) for name, one in new.items() if name not in old]
+    if after.monitor is not None:
+        found += [Event("DriftEnded", f"{name} passes again.") for name in old if name not in new]
+    fresh = set(after.monitor.stale if after.monitor else ()) - set(before.monitor.stale if before.monitor else ())
+    if after.monitor is not None:
+        found += [
+            Event("ReferenceStale", f"{gate.name}: {gate.message}.", warning=True)
+            for gate in after.monitor.gates
+            if gate.name in fresh
+        ]
+    reverted = after.reverted
+    if reverted is not None and reverted != before.reverted:
+        words = f"{reverted.revision} drifts ({reverted.message}). Rolling back to {reverted.to} (onDrift: rollback)."
+        found.append(Event("DriftRollback", words[:1024], warning=True))
+    return found
 
 
 def _stalled(before: Status, after: Status) -> list[Event]:
@@ -66,6 +88,12 @@ def _stage(old: Rollout | None, new: Rollout) -> list[Event]:
         Event("GateFailed", f"{gate.name}: {gate.message}", warning=True)
         for gate in new.gates
         if gate.verdict is Verdict.FAIL and gate.name not in failing and gate.name != GATE
+    ]
+    warned = {one.metric for one in old.warnings} if old else set()
+    found += [
+        Event("MetricWarns", f"{one.metric}: {one.message}", warning=True)
+        for one in new.warnings
+        if one.metric not in warned
     ]
     run = new.golden
     if run is not None and not run.passed and (old is None or old.golden != run):

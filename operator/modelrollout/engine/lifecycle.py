@@ -8,15 +8,19 @@ from typing import Any
 
 from modelrollout.domain.route import RouteAsk
 from modelrollout.domain.stage import Stage, StageKind
-from modelrollout.domain.status import Cause, Past, Request, Rollout, RolloutState, Target, Visit
+from modelrollout.domain.status import Cause, Past, Request, Rollout, RolloutState, Status, Target, Visit
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.context import INSTALL, Context
-from modelrollout.engine.edits import analysis_of, edits
+from modelrollout.engine.edits import edits
 from modelrollout.names import LABEL_REVISION, candidate_service, mirror_cluster, workload
 
+INSTALLATION = "install"
+"""What stands in the place of a strategy in a first install."""
 HISTORY = 10
 VISITS = 60
 EDITS = 10
+DRIFT = "analysis.monitor"
+"""Who asks for a rollback that no person asks for."""
 
 
 def recover(context: Context) -> Context:
@@ -118,11 +122,13 @@ def start(context: Context, revision: str) -> Context:
         attempts.append(status.rollout.attempt)
     previous = status.stable
     stages = context.spec.stages() if previous else INSTALL
+    context = context.as_first(previous is not None and _only_installed(status))
     rollout = Rollout(
         revision=revision,
         previous=previous,
         attempt=max(attempts, default=0) + 1,
-        strategy=context.spec.strategy.chosen()[0].name if previous else "install",
+        first=context.first or None,
+        strategy=context.spec.strategy.chosen()[0].name if previous else INSTALLATION,
         stages=len(stages),
         stage_label=stages[0].label,
         plan=plan_digest(stages),
@@ -131,14 +137,23 @@ def start(context: Context, revision: str) -> Context:
         waiting_since=context.now,
         visits=(_visit(context, stages[0]),),
         requests=_begun_by(context, revision),
-        analysis=analysis_of(context),
+        analysis=context.analysis,
     )
     return context.with_status(rollout=rollout, candidate=revision, weight=0)
 
 
+def _only_installed(status: Status) -> bool:
+    """Return whether stable was installed and no rollout has been completed since, as far as the history remembers."""
+    completed = next((past for past in status.history if past.outcome == "Completed"), None)
+    return completed is not None and completed.strategy == INSTALLATION
+
+
 def _begun_by(context: Context, revision: str) -> tuple[Request, ...]:
-    """Return the rollback that an attempt carries out."""
-    target, request = context.status.target, context.status.request
+    """Return the rollback that an attempt carries out, whoever asked for it."""
+    target, request, drift = context.status.target, context.status.request, context.status.reverted
+    if target is not None and drift is not None and target.revision == revision == drift.to and drift.at == context.now:
+        said = f"{drift.revision} drifts: {drift.message}"[:1024]
+        return (Request(id=DRIFT, action="rollback", accepted=True, message=said, at=drift.at, by=DRIFT),)
     if target is None or target.revision != revision or request is None:
         return ()
     return (request,) if request.accepted and request.action == "rollback" else ()
@@ -267,7 +282,7 @@ def follow_edits(context: Context) -> Context:
 
 def _note_edits(context: Context) -> Context:
     """Keep how the analysis of the running attempt is changed: its report tells it."""
-    rollout, analysis = context.progressing, analysis_of(context)
+    rollout, analysis = context.progressing, context.analysis
     if rollout is None or rollout.analysis == analysis:
         return context
     # An attempt without any visit was begun by an operator that kept none of this.
@@ -290,6 +305,8 @@ def _at_stage(context: Context, index: int) -> Context:
         settled=settle(rollout),
         gates=(),
         gates_at=None,
+        watched=(),
+        watched_at=None,
         mirrored=None,
         recommendation=None,
         visits=(*rollout.visits, _visit(context, stage))[-VISITS:],
@@ -298,7 +315,8 @@ def _at_stage(context: Context, index: int) -> Context:
 
 def settle(rollout: Rollout) -> tuple[Gate, ...]:
     """Return the last that each metric has said in this attempt; what said nothing yet leaves what was said before."""
-    said = [gate for gate in rollout.gates if gate.value is not None or gate.verdict is not Verdict.UNDECIDED]
+    every = (*rollout.gates, *rollout.watched)
+    said = [gate for gate in every if gate.value is not None or gate.verdict is not Verdict.UNDECIDED]
     return tuple({gate.name: gate for gate in (*rollout.settled, *said)}.values())
 
 

@@ -7,18 +7,24 @@ from datetime import datetime, timedelta
 from modelrollout.api.golden import GATE
 from modelrollout.api.modeldeployment import Metric
 from modelrollout.domain.stage import Stage, StageKind
-from modelrollout.domain.verdict import Gate, Verdict
+from modelrollout.domain.status import Warned
+from modelrollout.domain.verdict import Gate, Mode, Verdict
 from modelrollout.engine.advice import advice
 from modelrollout.engine.analysis import assess, conclude
+from modelrollout.engine.awaiting import await_labels
 from modelrollout.engine.context import Context
 from modelrollout.engine.golden import failure, golden_gates, unanswered
 from modelrollout.engine.ladder import ceiling, needs_person, next_index, promotes_undecided
 from modelrollout.engine.lifecycle import abort, complete, enter, settle
 from modelrollout.engine.proof import about, proven_at, remaining, risk_known, standing
 from modelrollout.engine.ramp import why_it_stays
+from modelrollout.engine.reference import known as references
 from modelrollout.engine.wants import epoch_of, judged
 from modelrollout.names import mirror_cluster
 from modelrollout.schema import format_duration
+
+MOST_WARNINGS = 64
+"""As many as the status has room for: metrics may be renamed in mid-rollout."""
 
 
 @dataclass(frozen=True)
@@ -63,37 +69,78 @@ def judge(context: Context) -> Context:
     rollout, analysis = context.progressing, context.spec.analysis
     if rollout is None or analysis is None:
         return context
-    after = (*golden_gates(context), *_judged(context))
-    if not _worth_writing(context, rollout.gates, after):
+    after = (*golden_gates(context), *_judged(context, Mode.GATE, rollout.gates))
+    if not _worth_writing(context, rollout.gates, after, rollout.gates_at):
         return context
     return context.with_rollout(gates=after, gates_at=context.now)
 
 
-def _judged(context: Context) -> tuple[Gate, ...]:
-    """Return the gates of the metrics; as they were while nothing is measured."""
+def watch(context: Context) -> Context:
+    """Fold the newest readings of the metrics that decide nothing, and note which of those that warn have failed.
+
+    They are kept apart from the gates, each mode with an error rate of its own, so that no rule can come to obey them.
+    """
+    rollout, analysis = context.progressing, context.spec.analysis
+    if rollout is None or analysis is None:
+        return context
+    after = tuple(gate for mode in (Mode.WARN, Mode.OBSERVE) for gate in _judged(context, mode, rollout.watched))
+    known = {one.metric for one in rollout.warnings}
+    warnings = tuple(
+        Warned(metric=gate.name, message=gate.message, step=rollout.stage_label, at=context.now)
+        for gate in after
+        if gate.mode is Mode.WARN and gate.verdict is Verdict.FAIL and gate.name not in known
+    )
+    if not warnings and not _worth_writing(context, rollout.watched, after, rollout.watched_at):
+        return context
+    return context.with_rollout(
+        watched=after, watched_at=context.now, warnings=(*rollout.warnings, *warnings)[-MOST_WARNINGS:]
+    )
+
+
+def _judged(context: Context, mode: Mode, known: tuple[Gate, ...]) -> tuple[Gate, ...]:
+    """Return the gates of the metrics of one mode; as they were while nothing is measured."""
     rollout, analysis = context.progressing, context.spec.analysis
     assert rollout is not None
     assert analysis is not None
-    epoch = epoch_of(context)
+    epoch, decides = epoch_of(context), mode is Mode.GATE
+    shown = None if decides else mode
     if epoch is None:
-        return tuple(gate for gate in rollout.gates if gate.name != GATE)
-    before = {gate.name: gate for gate in rollout.gates}
-    readings = {name: reading for name, reading in context.seen.readings.items() if reading.epoch == epoch}
+        return tuple(gate for gate in known if gate.name != GATE and gate.mode is shown)
+    readings = {
+        name: reading
+        for name, reading in context.seen.readings.items()
+        if reading.epoch == epoch and reading.mode is mode
+    }
     # On the way to the stage's weight a metric need not say anything, but what it says counts.
     due = rollout.verified_at is not None
-    metrics = [metric for metric in analysis.metrics if judged(context, metric) and (due or metric.name in readings)]
-    return assess(
+    metrics = [
+        metric
+        for metric in analysis.metrics
+        if (metric.mode or Mode.GATE) is mode and judged(context, metric) and (due or metric.name in readings)
+    ]
+    gates = assess(
         [(metric.name, *metric.judge()) for metric in metrics],
         readings,
-        before,
+        {gate.name: gate for gate in known if gate.mode is shown},
         now=context.now,
         interval=analysis.interval,
-        on_no_data=analysis.on_no_data,
-        on_error=analysis.on_error,
+        # That there is no number is no failure of the candidate, and what decides nothing stands in nobody's way.
+        on_no_data=analysis.on_no_data if decides else "hold",
+        on_error=analysis.on_error if decides else "hold",
         alpha=analysis.alpha,
         beta=analysis.beta,
-        guarded=frozenset(metric.name for metric in metrics if _guarded(metric)),
+        guarded=frozenset(metric.name for metric in metrics if decides and _guarded(metric)),
     )
+    found = references(context, rollout.previous, [(metric.name, *metric.source()) for metric in metrics])
+    # What is stale is judged by nothing: people must not take it for a comparison with what was normal.
+    told = {gate.name: f"{found.why[gate.name]}; {gate.message}"[:512] for gate in gates if gate.name in found.stale}
+    gates = tuple(
+        gate.model_copy(update={"mode": shown, "message": told.get(gate.name, gate.message)})
+        if shown or gate.name in told
+        else gate
+        for gate in gates
+    )
+    return await_labels(context, gates)
 
 
 def _guarded(metric: Metric) -> bool:
@@ -101,17 +148,17 @@ def _guarded(metric: Metric) -> bool:
     return source.errors(config)
 
 
-def _worth_writing(context: Context, before: tuple[Gate, ...], after: tuple[Gate, ...]) -> bool:
+def _worth_writing(
+    context: Context, before: tuple[Gate, ...], after: tuple[Gate, ...], written: datetime | None
+) -> bool:
     """Whether gates changed in what counts, or live values are due again: they are written at most every 30 s."""
-    rollout = context.status.rollout
-    assert rollout is not None
     if before == after:
         return False
     analysis = context.spec.analysis
     proof = math.log(1 / analysis.alpha) if analysis is not None else math.inf
     if [_essence(gate, proof) for gate in before] != [_essence(gate, proof) for gate in after]:
         return True
-    return rollout.gates_at is None or context.now - rollout.gates_at >= context.limits.gate_interval
+    return written is None or context.now - written >= context.limits.gate_interval
 
 
 def _essence(gate: Gate, proof: float) -> tuple[object, ...]:
@@ -147,6 +194,8 @@ def verify(context: Context, *, reached: bool, waiting: str) -> Context:
                 settled=settle(rollout),
                 gates=(),
                 gates_at=None,
+                watched=(),
+                watched_at=None,
                 answering_since=answers,
             )
         return context.with_rollout(waiting_since=None) if rollout.waiting_since else context
@@ -267,7 +316,7 @@ def _undecided(context: Context, stage: Stage) -> Waiting | None:
         return _blamed(stage, blame)
     if analysis is None or stage.kind in (StageKind.PAUSE, StageKind.FULL) or rollout.previous is None:
         return None
-    if not any(judged(context, metric) for metric in analysis.metrics):
+    if not any(metric.decides and judged(context, metric) for metric in analysis.metrics):
         return None
     if rollout.gates and all(gate.ignored for gate in rollout.gates):
         return None

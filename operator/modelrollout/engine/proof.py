@@ -24,6 +24,8 @@ LONGEST = 365 * 86400.0
 """Seconds; whatever needs longer never ends."""
 HOPE = 1.5
 """A forecast is taken back only when the evidence would be enough in so many times less than the time there is."""
+HOLDING = ("world", "inputs")
+"""What has moved without anybody to blame: it holds at every step, and in the bake."""
 
 
 def standing(context: Context, stage: Stage) -> tuple[Gate, ...]:
@@ -53,6 +55,8 @@ def due(context: Context, stage: Stage) -> frozenset[str]:
 
 def _lenient(context: Context, gate: Gate, *, baking: bool) -> Gate:
     if gate.evidence is None or gate.verdict is not Verdict.UNDECIDED or gate.state != State.VALUE or gate.ignored:
+        return gate
+    if any(one.moved in HOLDING for one in (gate.evidence, *gate.slices)):
         return gate
     if not gate.evidence.enough and not baking:
         words = f"{gate.evidence.requests} requests are too few for the next step: {gate.message}"

@@ -8,17 +8,22 @@ come last: one that is refused keeps nothing else from being done.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from modelrollout.api.watched import reference_of, watched
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.plan import Apply, Delete, Nudge, Write
 from modelrollout.domain.revision import Revision
 from modelrollout.domain.status import RolloutState
+from modelrollout.engine.books import about
 from modelrollout.engine.context import Context
 from modelrollout.engine.filing import reports
+from modelrollout.engine.reference import dump, known, parse
 from modelrollout.engine.setup import owner_of, router_setup
 from modelrollout.engine.sizing import current_size, sizes
-from modelrollout.names import candidate_service, evidence, mirror_cluster, workload
+from modelrollout.engine.wants import stored_evidence, watch_of
+from modelrollout.names import candidate_service, evidence, labels_service, mirror_cluster, reference, workload
 from modelrollout.resources.applied import needs_write, stamp
 from modelrollout.resources.checkpoint import checkpoint
+from modelrollout.resources.reference import reference_map
 from modelrollout.resources.service import candidate, headless
 from modelrollout.resources.snapshot import controller_revision
 from modelrollout.resources.workload import deployment
@@ -32,6 +37,7 @@ def realize(context: Context) -> tuple[Write, ...]:
         *_data_plane(context),
         *_nudges(context),
         *_evidence(context),
+        *_reference(context),
         *_retired(context),
         *_history(context),
         *reports(context),
@@ -112,12 +118,36 @@ def _nudges(context: Context) -> Iterator[Nudge]:
 
 def _evidence(context: Context) -> Iterator[Write]:
     """Keep the evidence of a rollout that runs. After the data plane: an abort must not wait for it."""
-    seen, rollout = context.seen, context.progressing
-    if rollout is None or rollout.previous is None:
+    seen, rollout, monitor = context.seen, context.progressing, context.status.monitor
+    if monitor is not None:
+        yield from _evidence_of_watch(context, watch_of(monitor))
+    elif rollout is None or rollout.previous is None:
         yield from _delete(context, "ConfigMap", evidence(seen.name))
     elif seen.evidence:
         # A leader that was frozen must not put old evidence in the place of new.
         yield from _apply(context, checkpoint(seen.name, seen.namespace, owner_of(context), seen.evidence), fenced=True)
+
+
+def _evidence_of_watch(context: Context, attempt: str) -> Iterator[Write]:
+    """Keep what change detectors have seen. What is stored, or known, may still be of the rollout before."""
+    seen = context.seen
+    if about(seen.evidence, attempt):
+        yield from _apply(context, checkpoint(seen.name, seen.namespace, owner_of(context), seen.evidence), fenced=True)
+    elif not about(stored_evidence(context), attempt):
+        yield from _delete(context, "ConfigMap", evidence(seen.name))
+
+
+def _reference(context: Context) -> Iterator[Write]:
+    """Keep what was learnt of the stable revision, as long as it is to be learnt."""
+    seen, asked, stable = context.seen, reference_of(context.spec), context.status.stable
+    if asked is None or asked.learn is None:
+        yield from _delete(context, "ConfigMap", reference(seen.name))
+        return
+    found = known(context, stable, [(one.name, one.source, one.source_config) for one in watched(context.spec)])
+    fresh = {name: one for name, one in parse(seen.learnt).items() if name in found.missing and one.revision == stable}
+    if fresh:
+        text = dump({**found.entries, **fresh})
+        yield from _apply(context, reference_map(seen.name, seen.namespace, owner_of(context), text), fenced=True)
 
 
 def _retired(context: Context) -> Iterator[Delete]:
@@ -126,6 +156,8 @@ def _retired(context: Context) -> Iterator[Delete]:
     rollout = context.progressing
     if rollout is None or rollout.previous is None:
         yield from _delete(context, "Service", candidate_service(context.seen.name))
+    if context.spec.analysis is None or context.spec.analysis.labels is None:
+        yield from _delete(context, "Service", labels_service(context.seen.name))
     if ask is None or not context.status.route_verified or context.seen.status.route != ask:
         return
     used = {revision.name for revision in live_revisions(context)} | ask.route.revisions()

@@ -8,10 +8,11 @@ from modelrollout.domain.conditions import Condition, ConditionType, merge
 from modelrollout.domain.observation import Observation
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.stage import StageKind
-from modelrollout.domain.status import RolloutState, Status
+from modelrollout.domain.status import Rollout, RolloutState, Status
 from modelrollout.domain.verdict import Verdict
 from modelrollout.engine.analysis import conclude
 from modelrollout.engine.context import Context
+from modelrollout.engine.monitor import condition_words
 from modelrollout.engine.progress import Waiting
 from modelrollout.names import LABEL_REVISION, model_labels
 
@@ -143,7 +144,11 @@ def _message(context: Context, trouble: Trouble | None, waiting: Waiting | None)
     if waiting is not None:
         until = _until(waiting, context.now)
         return f"{waiting.message.removesuffix('.')}{until}" if until else waiting.message
-    return f"{context.status.stable} is stable." if context.status.stable else ""
+    if not context.status.stable:
+        return ""
+    drifts = condition_words(context)
+    told = f" Drifting: {drifts[2]}" if drifts is not None and drifts[0] == "True" else ""
+    return f"{context.status.stable} is stable.{told}"
 
 
 def _until(waiting: Waiting, now: datetime) -> str:
@@ -194,13 +199,24 @@ def _conditions(
         result.append(condition(ConditionType.ANALYSIS_PASSED, state, verdict.value, why))
     elif rollout is not None and rollout.cause is not None and rollout.cause.reason == "GateFailed":
         result.append(condition(ConditionType.ANALYSIS_PASSED, "False", "Fail", rollout.cause.message))
+    if rollout is not None and running and rollout.warnings:
+        result.append(condition(ConditionType.WARNED, "True", "MetricWarns", _warned(rollout)))
     if context.status.target is not None:
+        reverted = context.status.reverted
+        why = " after a drift" if reverted is not None and reverted.to == context.status.target.revision else ""
         text = (
-            f"A rollback runs {context.status.target.revision} instead of {context.named.name}, "
+            f"A rollback{why} runs {context.status.target.revision} instead of {context.named.name}, "
             "until the spec names another revision."
         )
         result.append(condition(ConditionType.SPEC_OVERRIDDEN, "True", "RolledBack", text))
+    drifts = condition_words(context)
+    if drifts is not None:
+        result.append(condition(ConditionType.DRIFTING, *drifts))
     return result
+
+
+def _warned(rollout: Rollout) -> str:
+    return "; ".join(f"{one.metric}: {one.message} (in {one.step})" for one in rollout.warnings)
 
 
 def _traffic(context: Context, condition: object, *, verified: bool) -> Condition:

@@ -1,26 +1,32 @@
 """What must be polled for one ModelDeployment: derived from spec and status at each pass, so that nothing idle is ever polled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from modelrollout.api.modeldeployment import Metric
+from modelrollout.api.modeldeployment import Analysis, Metric
+from modelrollout.api.watched import reference_of, watched
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.golden import GoldenWants
+from modelrollout.domain.monitoring import Monitoring
 from modelrollout.domain.observation import Observation
-from modelrollout.domain.reading import Key
 from modelrollout.domain.stage import Stage
 from modelrollout.domain.status import Rollout, RolloutState
-from modelrollout.domain.tally import Measure
+from modelrollout.domain.tally import Measure, Tally
+from modelrollout.domain.verdict import Mode
 from modelrollout.engine.context import Context, contextualize
 from modelrollout.engine.golden import golden_wants
+from modelrollout.engine.reference import known
 from modelrollout.judges._base import Judge
 from modelrollout.names import evidence, mirror_cluster
 from modelrollout.resources.checkpoint import CHECKPOINT
 from modelrollout.routers._base import Router
 from modelrollout.sources._base import Scope, Source
+
+QUIET = timedelta(minutes=10)
+"""How often a watch over a stable revision writes what decides nothing: nobody waits for it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class MetricWants:
         source_config: of the source.
         judge: says how many requests a window needs.
         judge_config: of the judge.
+        mode: what it may do to the rollout.
+        least: requests that a window needs, whatever the judge says.
     """
 
     name: str
@@ -53,11 +61,40 @@ class MetricWants:
     source_config: Any
     judge: Judge[Any]
     judge_config: Any
+    mode: Mode = Mode.GATE
+    least: int = 0
 
-    def measured(self, grown: Mapping[Key, float], arm: str | None, part: str = "") -> Measure | None:
-        """Return what one arm did in one slice, from the growth of its counters; None when there was nothing to count."""
-        series = {key.series: value for key, value in grown.items() if key.arm == arm and key.slice == part}
-        return self.source.measure_arm(self.source_config, series)
+    @property
+    def decides(self) -> bool:
+        """Whether the rollout obeys it."""
+        return self.mode is Mode.GATE
+
+    def measured(
+        self, grown: Mapping[tuple[str, str], Mapping[str, float]], arm: str | None, part: str = ""
+    ) -> Measure | None:
+        """Return what one arm did in one slice; None when there was nothing to count.
+
+        Args:
+            grown: by how much its counters grew, see :func:`modelrollout.engine.counters.by_arm`.
+            arm: which; None: nobody.
+            part: which slice.
+        """
+        return self.source.measure_arm(self.source_config, grown.get((arm, part), {}) if arm is not None else {})
+
+
+@dataclass(frozen=True)
+class Referred:
+    """What one metric's distributions are held against.
+
+    Attributes:
+        tally: what was counted once.
+        mark: tells it from another one: evidence against one says nothing about another.
+        until: when it is stale.
+    """
+
+    tally: Tally
+    mark: str
+    until: datetime
 
 
 class Against(StrEnum):
@@ -108,6 +145,9 @@ class AnalysisWants:
         router: parses and locates the router pods for sources that read them.
         metrics: what to measure.
         resting: metrics that can say nothing in this stage; what they have gathered is kept.
+        references: by metric, what its distributions are held against.
+        learning: by metric, how many requests its reference is to be learnt from.
+        quiet: how often numbers that decide nothing are told, and evidence is stored; None: as often as in a rollout.
     """
 
     epoch: str
@@ -118,6 +158,9 @@ class AnalysisWants:
     router: Router[Any]
     metrics: tuple[MetricWants, ...]
     resting: tuple[MetricWants, ...] = ()
+    references: Mapping[str, Referred] = field(default_factory=dict)
+    learning: Mapping[str, int] = field(default_factory=dict)
+    quiet: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +189,7 @@ def wants(seen: Observation) -> Wants:
     context = contextualize(seen)
     if context is None or seen.deleting:
         return Wants()
-    return Wants(_routers(context), _analysis(context), golden_wants(context))
+    return Wants(_routers(context), _analysis(context) or _monitor(context), golden_wants(context))
 
 
 def _routers(context: Context) -> RouterWants | None:
@@ -167,7 +210,13 @@ def _analysis(context: Context) -> AnalysisWants | None:
         return None
     metrics, resting = (
         tuple(
-            MetricWants(metric.name, *metric.source(), *metric.judge())
+            MetricWants(
+                metric.name,
+                *metric.source(),
+                *metric.judge(),
+                mode=metric.mode or Mode.GATE,
+                least=labels_needed(context.spec.analysis, metric),
+            )
             for metric in context.spec.analysis.metrics
             if judged(context, metric) is wanted
         )
@@ -194,7 +243,79 @@ def _analysis(context: Context) -> AnalysisWants | None:
         router=context.router,
         metrics=metrics,
         resting=resting,
+        references=_references(context, rollout.previous, metrics),
     )
+
+
+def _monitor(context: Context) -> AnalysisWants | None:
+    """Return what is watched while no rollout is on its way: the stable revision, beside which nobody stands."""
+    monitor, analysis = context.status.monitor, context.spec.analysis
+    if monitor is None or analysis is None or analysis.monitor is None:
+        return None
+    metrics = tuple(
+        MetricWants(one.name, one.source, one.source_config, one.judge, one.judge_config)
+        for one in watched(context.spec)
+    )
+    epoch, revision = watch_of(monitor), monitor.revision
+    return AnalysisWants(
+        epoch=epoch,
+        interval=analysis.monitor.interval,
+        not_before=monitor.since,
+        scope=Scope(
+            namespace=context.seen.namespace,
+            name=context.seen.name,
+            arm=revision,
+            revision=revision,
+            stable=None,
+            pods=_pods(context, revision),
+            addresses={pod.address: pod.name for pod in context.seen.pods if pod.address},
+        ),
+        comparison=Comparison(
+            attempt=epoch,
+            split="all",
+            against=Against.PAST,
+            weight=None,
+            alpha=analysis.alpha,
+            beta=analysis.beta,
+            checkpoint=stored_evidence(context),
+        ),
+        router=context.router,
+        metrics=metrics,
+        references=_references(context, revision, metrics),
+        learning=_learning(context, revision, metrics),
+        quiet=QUIET,
+    )
+
+
+def _references(context: Context, stable: str | None, metrics: tuple[MetricWants, ...]) -> Mapping[str, Referred]:
+    """Return what metrics are held against; how old it is the time of each sample says."""
+    asked = reference_of(context.spec)
+    if asked is None:
+        return {}
+    found = known(context, stable, [(one.name, one.source, one.source_config) for one in metrics])
+    return {
+        name: Referred(entry.features, f"{entry.revision}/{entry.at.isoformat()}", entry.at + asked.max_age)
+        for name, entry in found.entries.items()
+    }
+
+
+def _learning(context: Context, stable: str, metrics: tuple[MetricWants, ...]) -> Mapping[str, int]:
+    asked = reference_of(context.spec)
+    if asked is None or asked.learn is None:
+        return {}
+    found = known(context, stable, [(one.name, one.source, one.source_config) for one in metrics])
+    return dict.fromkeys(sorted(found.missing), asked.learn)
+
+
+def watch_of(monitor: Monitoring) -> str:
+    """Return the name of a watch; its evidence carries it."""
+    return f"monitor/{monitor.revision}/{monitor.since.isoformat()}"
+
+
+def stored_evidence(context: Context) -> str:
+    """Return the evidence that was stored last, whatever it is about; empty when there is none."""
+    found = context.seen.child("ConfigMap", evidence(context.seen.name)) or {}
+    return str((found.get("data") or {}).get(CHECKPOINT, ""))
 
 
 def _pods(context: Context, revision: str | None) -> tuple[str, ...]:
@@ -214,7 +335,6 @@ def _comparison(context: Context, stage: Stage) -> Comparison:
         against = Against.PAST
     elif settled and (weight or (mirrored and not stage.weight)):
         against = Against.STABLE
-    checkpoint = context.seen.child("ConfigMap", evidence(context.seen.name)) or {}
     return Comparison(
         attempt=attempt_of(rollout),
         split=f"{weight}/{mirrored}/{settled}",
@@ -224,7 +344,7 @@ def _comparison(context: Context, stage: Stage) -> Comparison:
         else None,
         alpha=analysis.alpha,
         beta=analysis.beta,
-        checkpoint=(checkpoint.get("data") or {}).get(CHECKPOINT, ""),
+        checkpoint=stored_evidence(context),
     )
 
 
@@ -243,6 +363,13 @@ def _not_before(context: Context, since: datetime) -> datetime:
     ready = [pod.ready_since for pod in context.seen.ready_pods(rollout.revision) if pod.ready_since]
     warm = [(max(moment, since) if first else moment) + analysis.warm_up for moment in ready]
     return max([since, *warm])
+
+
+def labels_needed(analysis: Analysis, metric: Metric) -> int:
+    """Return how many labels a metric needs in a step; 0 where nobody says so, or it counts something else."""
+    source, config = metric.source()
+    wait = analysis.labels.wait if analysis.labels is not None else None
+    return wait.min if wait is not None and source.late(config) else 0
 
 
 def judged(context: Context, metric: Metric) -> bool:

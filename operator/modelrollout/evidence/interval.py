@@ -20,6 +20,7 @@ from modelrollout.evidence.pair import Pair, Rates
 _UP = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75)
 _DIFFERENCES = (*(-difference for difference in reversed(_UP)), 0.0, *_UP)
 _LEAST = 1e-9
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -77,18 +78,20 @@ class IntervalGrid:
         over, under, alike = list(state.over), list(state.under), list(state.alike)
         first = state.low + 1
         low, high, enough = state.low, state.high, math.log(2 / self.alpha)
+        free = temper == 1 and cap == math.inf
         for position, difference in enumerate(self.differences[first : state.high]):
             above = estimate > difference
-            increment = min(log_margin_e(apart, block, difference, 1.0, worse=above) / temper, cap)
-            (over if above else under)[position] += increment
+            side = over if above else under
+            increment = log_margin_e(apart, block, difference, 1.0, worse=above)
+            side[position] += increment if free else min(increment / temper, cap)
+            same = None
             if difference:
-                increment = min(log_margin_e(both, block, difference, 1.0, worse=difference < 0) / temper, cap)
-                alike[position] += increment
-            too_low = _mixed(over[position], alike[position]) if difference < 0 else over[position]
-            too_high = _mixed(under[position], alike[position]) if difference > 0 else under[position]
-            if too_low >= enough:
+                increment = log_margin_e(both, block, difference, 1.0, worse=difference < 0)
+                same = alike[position] + (increment if free else min(increment / temper, cap))
+                alike[position] = same
+            if _reaches(over[position], same if difference < 0 else None, enough):
                 low = first + position
-            elif too_high >= enough:
+            elif _reaches(under[position], same if difference > 0 else None, enough):
                 high = min(high, first + position)
         # Both may be out only if the interval is wrong somewhere; it stays an interval all the same.
         high = max(high, low + 1)
@@ -113,5 +116,10 @@ def _inside(rate: float) -> float:
     return min(max(rate, _LEAST), 1 - _LEAST)
 
 
-def _mixed(one: float, other: float) -> float:
-    return log_sum((one, other)) - math.log(2)
+def _reaches(one: float, other: float | None, enough: float) -> bool:
+    """Return whether evidence reaches so much: one alone, or the average of two, which is never above the larger of them."""
+    if other is None:
+        return one >= enough
+    if one < enough - _ROUNDING and other < enough - _ROUNDING:
+        return False
+    return log_sum((one, other)) - math.log(2) >= enough

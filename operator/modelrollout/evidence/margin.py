@@ -76,7 +76,7 @@ class MarginTest(PairTest):
         edge = _inside(self.ratio * stable + self.delta)
         odds = edge / (1 - edge)
         moved = [odds * factor if self.worse else odds / factor for factor in self.grid]
-        return [separate, *(Rates(stable, _inside(value / (1 + value))) for value in moved)]
+        return [separate, *[Rates(stable, _inside(value / (1 + value))) for value in moved]]
 
 
 def log_margin_e(rates: Rates, block: Pair, delta: float, ratio: float, *, worse: bool) -> float:
@@ -103,12 +103,11 @@ def project(rates: Rates, ns: float, nc: float, ratio: float, delta: float) -> R
     have the wanted p_s and the wanted p_c. A step that would leave what still encloses the root is a bisection instead.
     """
     stable, candidate = rates
-    low, high = max(_EDGE, (_EDGE - delta) / ratio), min(1 - _EDGE, (1 - _EDGE - delta) / ratio)
+    least, most = max(_EDGE, (_EDGE - delta) / ratio), min(1 - _EDGE, (1 - _EDGE - delta) / ratio)
     other = (candidate - delta) / ratio
-    if stable < other:
-        low, high = max(low, min(stable, high)), min(high, max(other, low))
-    else:
-        low, high = max(low, min(other, high)), min(high, max(stable, low))
+    low, high = (stable, other) if stable < other else (other, stable)
+    # Both ends of what encloses the root, each moved into the line.
+    low, high = max(least, min(low, most)), min(most, max(high, least))
     weight = nc * ratio
     # The mean of both, each weighted by its curvature: near the answer when the rates are near the line.
     here = ns / (stable * (1 - stable))
@@ -118,12 +117,13 @@ def project(rates: Rates, ns: float, nc: float, ratio: float, delta: float) -> R
     for _ in range(100):
         y = ratio * x + delta
         u, v = x * (1 - x), y * (1 - y)
-        value = ns * (x - stable) * v + weight * (y - candidate) * u
+        off, beside = x - stable, y - candidate
+        value = ns * off * v + weight * beside * u
         if value > 0:
             high = x
         else:
             low = x
-        slope = ns * (v + (x - stable) * (1 - 2 * y) * ratio) + weight * (ratio * u + (y - candidate) * (1 - 2 * x))
+        slope = ns * (v + off * (1 - 2 * y) * ratio) + weight * (ratio * u + beside * (1 - 2 * x))
         step = value / slope if slope else math.inf
         nearer = x - step
         if not low <= nearer <= high:
@@ -131,7 +131,8 @@ def project(rates: Rates, ns: float, nc: float, ratio: float, delta: float) -> R
             step = x - nearer
         x = nearer
         # Newton squares the error: after a step so small the next one would be lost in rounding.
-        if abs(step) <= 1e-8 * min(u, v):
+        close = 1e-8 * (u if u < v else v)  # noqa: FURB136  # a call costs as much as the rest of a round
+        if -close <= step <= close:
             break
     return Rates(x, ratio * x + delta)
 

@@ -67,4 +67,5 @@ def log_sum(logs: Sequence[float]) -> float:
     most = max(logs)
     if math.isinf(most):
         return most
-    return most + math.log(math.fsum(math.exp(number - most) for number in logs))
+    exp = math.exp
+    return most + math.log(math.fsum([exp(number - most) for number in logs]))

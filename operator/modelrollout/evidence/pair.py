@@ -30,6 +30,11 @@ class Pair:
     def __add__(self, other: "Pair") -> "Pair":
         return Pair(self.kc + other.kc, self.nc + other.nc, self.ks + other.ks, self.ns + other.ns)
 
+    @property
+    def rest(self) -> "Pair":
+        """All that were not bad: one share is larger where the rest is smaller."""
+        return Pair(self.nc - self.kc, self.nc, self.ns - self.ks, self.ns)
+
 
 class Rates(NamedTuple):
     """An alternative or a null point: one rate for each arm."""
@@ -79,7 +84,9 @@ class PairTest(ABC):
             temper: at least 1; each ln e is divided by it. A power below 1 of an e-value is one (Jensen).
             cap: most that one block may add; it only takes evidence away. Both must come from earlier blocks or outside.
         """
-        increments = [min(increment / temper, cap) for increment in self.increments(past, block)]
+        increments = self.increments(past, block)
+        if temper != 1 or cap != math.inf:
+            increments = [min(increment / temper, cap) for increment in increments]
         return mixture.advance(state, increments, self.onset)
 
     def log_e(self, state: Mixture) -> float:

@@ -53,6 +53,14 @@ class Judge(ABC, Generic[C]):
         """Return whether it needs to know how much stable differs from itself, see ``spec.analysis.predictions.baseline``."""
         return False
 
+    def watcher(self, config: C) -> "tuple[Judge[Any], Any] | None":
+        """Return who goes on watching once one version answers everything, with its config; None: nobody can.
+
+        A window can be held against a limit for ever. A test cannot: its chance of an error is for one rollout, so a change
+        detector takes its place.
+        """
+        return self, config
+
     @abstractmethod
     def min_requests(self, config: C) -> int:
         """Return how many requests a window needs before it may be judged; 0 for a gauge."""
@@ -74,9 +82,10 @@ class Question:
         alpha: highest chance of a false rollback, of the whole rollout.
         beta: highest chance of a false promotion.
         horizon: blocks that the comparison is planned for; only its power depends on it, never its validity.
-        form: class of the tallies: Rate, Histogram, Mean or Shares.
+        form: class of the tallies: Rate, Histogram, Mean, Shares or Features.
         quantile: which one the metric shows, for histograms.
         fraction: the value is a fraction of 1.
+        inputs: it is about what clients ask, in which no version has a say.
     """
 
     alpha: float
@@ -85,6 +94,7 @@ class Question:
     form: type
     quantile: float | None = None
     fraction: bool = False
+    inputs: bool = False
 
     @classmethod
     def unknown(cls, alpha: float, beta: float, horizon: int) -> "Question":
@@ -126,6 +136,10 @@ class Weigher(Judge[C], Generic[C, L]):
     @abstractmethod
     def evidence(self, config: C, ledger: L) -> Evidence:
         """Return what has been gathered, as it is shown and combined with other metrics."""
+
+    def details(self, config: C, ledger: L) -> dict[str, Any]:  # noqa: ARG002  # most evidence says everything
+        """Return small JSON for the report, of what the evidence of all requests has no room for."""
+        return {}
 
     @abstractmethod
     def dump(self, ledger: L) -> list[Any]:

@@ -7,6 +7,7 @@ is tested about a case is its claim; it is the same for all of them, so only wha
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from modelrollout.evidence.mixture import Mixture, log_sum
@@ -44,7 +45,7 @@ class Claim:
     within: tuple[PairTest, ...]
     worse: PairTest
 
-    @property
+    @cached_property
     def tests(self) -> tuple[PairTest, ...]:
         """All tests, in the order of a case's states."""
         return (*self.against, *self.within, self.worse)

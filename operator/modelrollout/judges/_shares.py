@@ -134,7 +134,7 @@ class ClassShares(Form[SharesLedger]):
         waits = [
             further(margin, past, within, beta)
             for name, case in shown.items()
-            for past, within in zip((case.past, _left(case.past)), passing[name], strict=True)
+            for past, within in zip((case.past, case.past.rest), passing[name], strict=True)
         ]
         return show(
             against=_both(everything.values(), lambda case: map(claim.against[0].log_e, case.against)),
@@ -191,7 +191,7 @@ def _start(claim: Claim) -> ClassCase:
 
 def _fold(claim: Claim, case: ClassCase, block: Pair, damping: Damping, *, only_within: bool = False) -> ClassCase:
     """Return the case with one more block; that a class appears in it counts for nothing against the candidate."""
-    pasts, blocks = (case.past, _left(case.past)), (block, _left(block))
+    pasts, blocks = (case.past, case.past.rest), (block, block.rest)
 
     def both(test: Any, states: tuple[Mixture, ...]) -> tuple[Mixture, ...]:  # noqa: ANN401  # any test
         return tuple(
@@ -204,11 +204,6 @@ def _fold(claim: Claim, case: ClassCase, block: Pair, damping: Damping, *, only_
     if only_within:
         return folded
     return replace(folded, against=both(claim.against[0], case.against), worse=both(claim.worse, case.worse))
-
-
-def _left(pair: Pair) -> Pair:
-    """Return the counts of all other classes: one share is larger where the rest is smaller."""
-    return Pair(pair.nc - pair.kc, pair.nc, pair.ns - pair.ks, pair.ns)
 
 
 def _bad(pair: Pair) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.reading import Reading
-from modelrollout.domain.tally import Block, Crossed, Histogram, Mean, Paired, Rate, Scores, Shares
+from modelrollout.domain.tally import Block, Crossed, Features, Histogram, Mean, Paired, Rate, Scores, Shares
 from modelrollout.domain.verdict import Gate
 from modelrollout.judges import _agreement_words, _scores
 from modelrollout.judges._base import DEFAULT_BETA, Question, Weigher
@@ -36,6 +36,7 @@ _OTHERS = {
     Mean: "a mean",
     Shares: "classes",
     Paired: "bad answers",
+    Features: "features of requests",
 }
 """What other metrics count."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.reading import Reading
-from modelrollout.domain.tally import Block, Crossed, Histogram, Mean, Paired, Rate, Scores, Shares
+from modelrollout.domain.tally import Block, Crossed, Features, Histogram, Mean, Paired, Rate, Scores, Shares
 from modelrollout.domain.verdict import Gate
 from modelrollout.evidence.pair import Pair
 from modelrollout.judges import _compare_words, _paired
@@ -76,11 +76,18 @@ class CompareJudge(Weigher[CompareConfig, Ledger]):
             return (
                 Problem("compare", reason, "Use agreement, with margin for a model whose answers differ by chance."),
             )
+        if Features in forms:
+            reason = "this metric is the distributions of features, each of which would need a margin of its own"
+            return (Problem("compare", reason, "Use drift."),)
         return tuple(_problems(config, forms, fraction=fraction))
 
     def compares(self, config: CompareConfig) -> bool:  # noqa: ARG002  # whatever is compared
         """It is what it does."""
         return True
+
+    def watcher(self, config: CompareConfig) -> None:  # noqa: ARG002  # whatever is compared
+        """Once stable is gone there is nothing to compare with, and what it did once says nothing about another month."""
+        return
 
     def min_requests(self, config: CompareConfig) -> int:
         """Return how many requests of the candidate a pass needs."""

@@ -12,10 +12,11 @@ from modelrollout.domain.tally import Block, Crossed, Histogram, Paired, Rate, S
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.evidence.forecast import requests_needed_for_limit
 from modelrollout.judges import _limit, _words
-from modelrollout.judges._base import DEFAULT_BETA, Question, Weigher
+from modelrollout.judges._base import DEFAULT_BETA, Judge, Question, Weigher
 from modelrollout.judges._case import Damping
 from modelrollout.judges._gate import conclude
 from modelrollout.judges._limit import LimitLedger
+from modelrollout.judges._limit_watch import LIMIT_WATCH, LimitWatchConfig
 from modelrollout.schema import ApiModel, Rule
 
 _LEAST_REQUESTS = 50
@@ -119,6 +120,12 @@ class ThresholdJudge(Weigher[ThresholdConfig, LimitLedger]):
     def min_requests(self, config: ThresholdConfig) -> int:
         """Return how many requests a window, or a pass by evidence, needs."""
         return config.min_requests or (_LEAST_REQUESTS if config.sequential else 0)
+
+    def watcher(self, config: ThresholdConfig) -> tuple[Judge[Any], Any]:
+        """Windows go on as they are; evidence gives way to a change detector."""
+        if not config.sequential:
+            return self, config
+        return LIMIT_WATCH, LimitWatchConfig(max=_most(config))
 
     def weighs(self, config: ThresholdConfig) -> bool:
         """Return whether it gathers evidence."""

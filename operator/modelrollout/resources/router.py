@@ -1,8 +1,8 @@
-"""What a router with pods of its own needs besides them: the client Service, and a budget for voluntary evictions."""
+"""What a router with pods of its own needs besides them: Services for clients and for labels, and a budget for evictions."""
 
 from typing import Any
 
-from modelrollout.names import COMPONENT_ROUTER, router, router_labels
+from modelrollout.names import COMPONENT_ROUTER, labels_service, router, router_labels
 from modelrollout.resources.owner import Owner, child_metadata
 
 
@@ -25,6 +25,17 @@ def client_service(  # noqa: PLR0913, PLR0917  # metadata of every child, and th
         "kind": "Service",
         "metadata": child_metadata(name, namespace, owner, service, component=COMPONENT_ROUTER),
         "spec": {"selector": router_labels(name), "ports": ports},
+    }
+
+
+def service_for_labels(name: str, namespace: str, owner: Owner, port: int) -> dict[str, Any]:
+    """Return the headless Service at which labels are taken: its DNS name gives the addresses of the Ready routers."""
+    ports = [{"name": "labels", "port": port, "protocol": "TCP", "targetPort": port}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": child_metadata(name, namespace, owner, labels_service(name), component=COMPONENT_ROUTER),
+        "spec": {"clusterIP": "None", "selector": router_labels(name), "ports": ports},
     }
 
 

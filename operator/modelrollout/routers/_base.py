@@ -18,6 +18,19 @@ C = TypeVar("C", bound=ApiModel)
 
 
 @dataclass(frozen=True)
+class SecretKey:
+    """A value in a Secret of the ModelDeployment's namespace.
+
+    Attributes:
+        name: of the Secret.
+        key: in it.
+    """
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Setup:
     """What a router needs to know to render.
 
@@ -30,7 +43,8 @@ class Setup:
         revisions: every revision that the ask names.
         replicas: model replicas of a full-size revision.
         limits: operator settings.
-        capture: what is captured of copied requests; None where the spec compares no predictions.
+        capture: what is captured of requests; None where the spec asks for nothing about them.
+        labels: where the token is that who sends labels must show; None where none are taken.
     """
 
     name: str
@@ -42,6 +56,7 @@ class Setup:
     replicas: int
     limits: Limits
     capture: Capture | None = None
+    labels: SecretKey | None = None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,12 @@ never ends before the pod does. A container that needs too much memory is killed
 is bound below the container's limit, and fails by itself first.
 """
 
+from pathlib import PurePosixPath
 from typing import Any
 
+from modelrollout.domain.capture import LABELS_HOST, LABELS_PORT, LABELS_TOKEN
+from modelrollout.names import labels_host
+from modelrollout.routers._base import SecretKey, Setup
 from modelrollout.routers._envoy_bootstrap import DIRECTORY
 from modelrollout.routers._envoy_capture import COLLECTOR
 
@@ -28,14 +32,42 @@ done
 """
 
 
-def collector(image: str) -> dict[str, Any]:
+_TOKEN = PurePosixPath(LABELS_TOKEN)
+_VOLUME = "labels"
+
+
+def collector(setup: Setup) -> dict[str, Any]:
     """Return the container.
 
     It has no probes: the kubelet would restart it, or take the router out of the Service, for the collector's sake.
 
     Args:
-        image: the operator's.
+        setup: the image is the operator's; where labels are taken it has their port and their token.
     """
+    container = _container(setup.limits.collector_image)
+    if setup.labels is None:
+        return container
+    return {
+        **container,
+        "env": [{"name": LABELS_HOST, "value": labels_host(setup.name, setup.namespace)}],
+        "ports": [{"name": "labels", "containerPort": LABELS_PORT, "protocol": "TCP"}],
+        "volumeMounts": [
+            *container["volumeMounts"],
+            {"name": _VOLUME, "mountPath": str(_TOKEN.parent), "readOnly": True},
+        ],
+    }
+
+
+def token_volume(secret: SecretKey) -> dict[str, Any]:
+    """Return the volume with the token of those who send labels.
+
+    It is optional: a Secret that is not there must keep no router from starting. No labels are taken until it is.
+    """
+    items = [{"key": secret.key, "path": _TOKEN.name}]
+    return {"name": _VOLUME, "secret": {"secretName": secret.name, "items": items, "optional": True}}
+
+
+def _container(image: str) -> dict[str, Any]:
     return {
         "name": COLLECTOR,
         "image": image,

@@ -1,4 +1,4 @@
-"""What shows the answers to copied requests to the collector: two Lua filters, and how the route turns the first one on.
+"""What shows requests and answers to the collector: two Lua filters, and how a route turns the first one on.
 
 The filter of the listener sees the client's request and answer, the filter of a mirror cluster sees the answer to the copy. Both
 read while the bytes pass, so nothing waits for them, and send what they kept without waiting for an answer. Whatever goes wrong
@@ -7,7 +7,7 @@ in them, the client's answer is untouched: Envoy stops the script, not the reque
 
 from typing import Any
 
-from modelrollout.domain.capture import Capture
+from modelrollout.domain.capture import PLAIN, Capture
 from modelrollout.domain.route import Mirror, Route
 
 FILTER = "capture"
@@ -129,14 +129,30 @@ def mirror_filters(cluster: str) -> list[dict[str, Any]]:
 
 
 def turned_on(capture: Capture) -> dict[str, Any]:
-    """Return what a route needs besides its action so that its requests are captured.
+    """Return what a route needs besides its action so that its requests are captured together with their copies.
 
     A router that is older than the capture has no filter of this name, and ignores it.
     """
+    return _asking(capture, capture.percent, _headers(capture))
+
+
+def observed(capture: Capture | None) -> dict[str, Any]:
+    """Return the same for a route whose requests nobody gets a copy of: nothing, unless all requests are looked at."""
+    if capture is None or (capture.observed is None and capture.labelled is None):
+        return {}
+    percent = capture.observed.percent if capture.observed is not None else capture.percent
+    return _asking(capture, percent, {*_headers(capture), PLAIN})
+
+
+def _headers(capture: Capture) -> set[str]:
+    return {part.header for part in capture.parts if part.header}
+
+
+def _asking(capture: Capture, percent: int, headers: set[str]) -> dict[str, Any]:
     asked = {
-        "percent": capture.percent,
-        "headers": sorted({part.header for part in capture.parts if part.header}),
-        "body": any(part.path for part in capture.parts),
+        "percent": percent,
+        "headers": sorted(headers),
+        "body": capture.observed is not None or any(part.path for part in capture.parts),
     }
     per_route = {"@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute"}
     enabled = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": per_route}

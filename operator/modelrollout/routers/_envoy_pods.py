@@ -11,7 +11,7 @@ from typing import Any
 from modelrollout.names import COMPONENT_ROUTER, LABEL_COLLECTOR, router, router_labels
 from modelrollout.resources.owner import child_metadata
 from modelrollout.routers._base import Setup
-from modelrollout.routers._collector import collector
+from modelrollout.routers._collector import collector, token_volume
 from modelrollout.routers._envoy_bootstrap import (
     DIRECTORY,
     HTTP_PORT,
@@ -81,10 +81,11 @@ def _pod(setup: Setup, name: str, labels: dict[str, str]) -> dict[str, Any]:
                 "labelSelector": {"matchLabels": labels},
             }
         ],
-        "containers": [_envoy(setup)]
-        if setup.capture is None
-        else [_envoy(setup), collector(setup.limits.collector_image)],
-        "volumes": [{"name": "route", "configMap": {"name": name}}],
+        "containers": [_envoy(setup)] if setup.capture is None else [_envoy(setup), collector(setup)],
+        "volumes": [
+            {"name": "route", "configMap": {"name": name}},
+            *([token_volume(setup.labels)] if setup.labels is not None else []),
+        ],
     }
 
 

@@ -11,7 +11,7 @@ from modelrollout.domain.route import Mirror, Route
 from modelrollout.names import PREVIEW_VALUE, mirror_cluster
 from modelrollout.routers._base import Setup
 from modelrollout.routers._envoy_bootstrap import PROBE_HEADER, PROBE_PATH, PROBE_VALUE, ROUTE_CONFIG
-from modelrollout.routers._envoy_capture import captured, chosen, percent_header, turned_on
+from modelrollout.routers._envoy_capture import captured, chosen, observed, percent_header, turned_on
 
 REVISION_HEADER = "x-model-revision"
 """Response header that says which revision answered; one that the model sets itself is overwritten."""
@@ -35,11 +35,12 @@ def routes(setup: Setup, route: Route, preview_header: str | None, idle: timedel
     if preview_header and route.preview:
         matches.append(_preview(setup, route.preview, preview_header, idle))
     split = _split(setup, route, idle)
+    plain = {"match": {"prefix": "/"}, "route": split, **observed(setup.capture)}
     if route.mirrors:
         matches += _mirrored(setup, route, split)
-        matches.append({"name": NOT_MIRRORED, "match": {"prefix": "/"}, "stat_prefix": NOT_MIRRORED, "route": split})
+        matches.append({"name": NOT_MIRRORED, "stat_prefix": NOT_MIRRORED, **plain})
     else:
-        matches.append({"name": "split", "match": {"prefix": "/"}, "route": split})
+        matches.append({"name": "split", **plain})
     return {
         "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
         "name": ROUTE_CONFIG,
@@ -81,14 +82,14 @@ def _mirrored(setup: Setup, route: Route, split: dict[str, Any]) -> Iterator[dic
     policies = [_policy(mirror) for mirror in route.mirrors]
     mirrored = {"name": "mirrored", "match": small, "route": {**split, "request_mirror_policies": policies}}
     if setup.capture is None or not captured(setup.capture, route):
-        yield mirrored
+        yield {**mirrored, **observed(setup.capture)}
         return
     for policy in policies:
         policy["request_headers_mutations"].append(percent_header(setup.capture))
     some = chosen(route.mirrors)
     yield {**mirrored, "match": {**small, **some}, **turned_on(setup.capture)}
     if some:
-        yield {"name": "notChosen", "match": small, "route": split}
+        yield {"name": "notChosen", "match": small, "route": split, **observed(setup.capture)}
 
 
 def _forwarding(timeout: timedelta, idle: timedelta) -> dict[str, Any]:

@@ -16,13 +16,13 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from modelrollout.domain.capability import Capability
-from modelrollout.domain.capture import CAPTURE_FILE
+from modelrollout.domain.capture import CAPTURE_FILE, LABELS_PORT
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.route import RouteAsk
 from modelrollout.domain.stage import Stage
 from modelrollout.names import COMPONENT_ROUTER, router
 from modelrollout.resources.owner import child_metadata
-from modelrollout.resources.router import client_service, disruption_budget
+from modelrollout.resources.router import client_service, disruption_budget, service_for_labels
 from modelrollout.routers._base import Report, Router, Setup
 from modelrollout.routers._checks import check_ask
 from modelrollout.routers._envoy_bootstrap import CLUSTERS_FILE, HTTP_PORT, ROUTES_FILE, STATUS_PORT
@@ -74,12 +74,13 @@ class EnvoyRouter(Router[EnvoyConfig]):
         return max(1, math.ceil(replicas * max(stage.weight, stage.mirror) / 100), stage.replicas or 0)
 
     def objects(self, config: EnvoyConfig, setup: Setup, ask: RouteAsk) -> tuple[dict[str, Any], ...]:
-        """Return client Service, budget, Deployment and, last, the ConfigMap that holds the route."""
+        """Return client Service, budget, Service for labels, Deployment and, last, the ConfigMap that holds the route."""
         check_ask(setup, ask)
         named = (setup.name, setup.namespace, setup.owner)
         return (
             client_service(*named, setup.service_name, setup.service_port, HTTP_PORT),
             disruption_budget(*named),
+            *([service_for_labels(*named, LABELS_PORT)] if setup.labels is not None else []),
             *_routing(config, _read(setup), ask),
         )
 
@@ -114,7 +115,9 @@ class _Read:
 def _read(setup: Setup) -> _Read:
     revisions = ((revision.name, revision.port, revision.timeout) for revision in setup.revisions.values())
     owner = json.dumps(setup.owner, sort_keys=True)
-    return _Read((setup.name, setup.namespace, owner, tuple(revisions), setup.limits, setup.capture), setup)
+    return _Read(
+        (setup.name, setup.namespace, owner, tuple(revisions), setup.limits, setup.capture, setup.labels), setup
+    )
 
 
 @lru_cache(maxsize=64)

@@ -1,6 +1,7 @@
 """Requests and answers as bodies, in the protocol that a capture names and with what it looks for at its place."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from modelrollout.collector.collector import Message
@@ -17,17 +18,45 @@ _PLACES = {
 """Where a protocol has its prediction."""
 
 
-def request(capture: Capture, name: str, number: str) -> Message:
+def request(capture: Capture, name: str, number: str, values: Mapping[str, object] | None = None) -> Message:
     """Return a request of one part of the traffic; of no part when the capture knows none of that name.
 
     Nobody can tell of which value a hash is made: such a part gets no request.
+
+    Args:
+        capture: which parts and features there are.
+        name: of the part.
+        number: its id.
+        values: of features.
     """
+    document = _inputs(capture, values or {})
     part = next((part for part in capture.parts if part.name == name and not part.hashed), None)
-    if part is None:
-        return Message(number, body=b"{}")
-    if part.header is not None:
-        return Message(number, headers={part.header: str(_value(part))}, body=b"{}")
-    return Message(number, body=json.dumps(_written({}, part.path or "", _value(part))).encode())
+    headers = {}
+    if part is not None and part.header is not None:
+        headers = {part.header: str(_value(part))}
+    elif part is not None:
+        document = _written(document, part.path or "", _value(part))
+    return Message(number, headers=headers, body=json.dumps(document).encode())
+
+
+def _inputs(capture: Capture, values: Mapping[str, object]) -> Any:  # noqa: ANN401  # JSON
+    """Return values where the capture looks for them, or where the protocol has what is called so."""
+    named = capture.observed.features if capture.observed is not None else ()
+    paths = {feature.name: feature.path for feature in named if feature.path is not None}
+    document: Any = {}
+    for name, value in values.items():
+        tensors = document.get("inputs", [])
+        match paths.get(name), capture.protocol:
+            case str(path), _:
+                document = _written(document, path.replace("[*]", "[0]"), value)
+            case None, Protocol.OPEN_INFERENCE:
+                tensor = {"name": name, "shape": [1], "datatype": "FP64", "data": [value]}
+                document = {**document, "inputs": [*tensors, tensor]}
+            case None, Protocol.KSERVE_V1:
+                document = {**document, "instances": [{**(document.get("instances") or [{}])[0], name: value}]}
+            case _:
+                document = {**document, name: value}
+    return document
 
 
 def answer(capture: Capture, said: str, number: str, arm: str, asked: Message) -> Message:
@@ -37,7 +66,8 @@ def answer(capture: Capture, said: str, number: str, arm: str, asked: Message) -
     document: Any = {}
     if capture.protocol is Protocol.OPEN_AI:
         document = {"choices": [{"finish_reason": "stop"}]}
-    for extraction in capture.extractions:
+    output = capture.observed.output if capture.observed is not None else None
+    for extraction in (*capture.extractions, *([output] if output is not None else [])):
         document = _written(
             document, extraction.path or _PLACES[capture.protocol], _prediction(capture, extraction, said)
         )

@@ -14,7 +14,7 @@ from modelrollout.names import KIND
 from modelrollout.routers._envoy_bootstrap import CLUSTERS_FILE
 
 _LIVE = frozenset({"message", "conditions", "rollout"})
-_LIVE_OF_ROLLOUT = frozenset({"gates", "gatesAt", "forecast"})
+_LIVE_OF_ROLLOUT = frozenset({"gates", "gatesAt", "watched", "watchedAt", "forecast"})
 
 
 class Echo:
@@ -33,7 +33,8 @@ class Echo:
         if before is None or self._last.get(_place(stored)) != stored["metadata"]["resourceVersion"]:
             return False
         if stored["kind"] == KIND:
-            is_watched = bool((stored.get("status") or {}).get("rollout", {}).get("gates"))
+            rollout = (stored.get("status") or {}).get("rollout", {})
+            is_watched = bool(rollout.get("gates") or rollout.get("watched"))
             return is_watched and _without_live(stored["status"]) == _without_live(before.get("status") or {})
         # Of all that is written, only a checkpoint of evidence says nothing that a pass could act upon.
         return bool(stored["kind"] == "ConfigMap" and CLUSTERS_FILE not in (stored.get("data") or {}))

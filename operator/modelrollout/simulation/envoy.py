@@ -22,6 +22,7 @@ from modelrollout.simulation.counts import Counts
 from modelrollout.simulation.kinds import Meeting
 from modelrollout.simulation.pairs import Pairs
 from modelrollout.simulation.traffic import Traffic
+from modelrollout.simulation.watched import Watched
 
 LONGEST = 2.0
 """Seconds that the longest request is in flight after its cluster has left the route."""
@@ -94,7 +95,9 @@ class Envoy:
         self.routes = Routes()
         self.serves = False
         self.counts: dict[str, Counts] = defaultdict(Counts)
-        self.pairs = Pairs(traffic.chance.random if traffic.chance is not None else None, pod)
+        random = traffic.chance.random if traffic.chance is not None else None
+        self.pairs = Pairs(random, pod)
+        self.watched = Watched(random)
 
     def load(self, files: Mapping[str, str]) -> None:
         """Take new files; equal ones change nothing."""
@@ -102,7 +105,9 @@ class Envoy:
             return
         self.account()
         self._files = files
-        self.pairs.obey(_read_capture(files.get(CAPTURE_FILE)))
+        capture = _read_capture(files.get(CAPTURE_FILE))
+        self.pairs.obey(capture)
+        self.watched.obey(capture)
         before = (self.clusters, self.routes)
         # A process that boots fetches its clusters first; later each file is noticed by itself.
         steps = [self._take_clusters, self._take_routes]
@@ -153,12 +158,28 @@ class Envoy:
             for cluster, arrived in chance.arrivals.reach(self.routes, requests, since, now).items():
                 self._draw(chance, cluster, arrived)
                 self._compare(cluster, arrived.total)
+                self._watch(cluster, arrived.total)
             return
         for cluster, weight in self.routes.arms.items():
             self._count(cluster, requests * weight / 100, answering=True)
+            self._watch(cluster, requests * weight / 100)
         for cluster, percent in self.routes.mirrors.items():
             self._count(cluster, requests * percent / 100, answering=False)
             self._compare(cluster, requests * percent / 100)
+            self._watch(cluster, requests * percent / 100)
+
+    def _watch(self, cluster: str, requests: float) -> None:
+        """Show requests to a collector that observes them all: of copied ones another share than of those that are not."""
+        capture, chance = self.pairs.capture, self._traffic.chance
+        behaviour = next(iter(self.members(cluster).values()), None)
+        if capture is None or capture.observed is None or behaviour is None:
+            return
+        copied = max(self.routes.mirrors.values(), default=0) / 100 if cluster in self.routes.arms else 1.0
+        with_copy = self.watched.some(requests * copied, capture.percent)
+        without = self.watched.some(requests * (1 - copied), capture.observed.percent)
+        shared = chance.shared if chance is not None else 0.0
+        seen = with_copy + without
+        self.watched.answered(cluster, behaviour, self._traffic.mix, shared, seen, self._now())
 
     def _compare(self, cluster: str, requests: float) -> None:
         """Show copied requests to the collector, with what both versions say to them."""

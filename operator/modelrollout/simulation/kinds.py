@@ -8,8 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import TYPE_CHECKING
 
 from modelrollout.simulation.behaviour import Behaviour
+
+if TYPE_CHECKING:
+    from modelrollout.simulation.watched import Law
 
 POSITIVE, NEGATIVE = "positive", "negative"
 ERROR = "error"
@@ -27,10 +31,12 @@ class Mix:
     Attributes:
         parts: which share of the requests is in which part of the traffic, by the part's name; each is in one at most.
         positives: share of the requests of which the right label is positive.
+        inputs: how the values of features are spread.
     """
 
     parts: tuple[tuple[str, float], ...] = ()
     positives: float = 0.5
+    inputs: "tuple[Law, ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,8 @@ def _kinds(meeting: Meeting) -> Iterator[tuple[Kind, float]]:
     parts = {**dict(mix.parts), "": max(0.0, 1 - sum(share for _, share in mix.parts))}
     truths = {POSITIVE: mix.positives, NEGATIVE: 1 - mix.positives}
     for (part, of_part), (truth, of_truth) in product(parts.items(), truths.items()):
-        stable = _says(meeting.stable, truth, part, meeting.shared)
-        candidate = _says(meeting.candidate, truth, part, meeting.shared)
+        stable = says(meeting.stable, truth, part, meeting.shared)
+        candidate = says(meeting.candidate, truth, part, meeting.shared)
         again: dict[str | None, float] = {None: 1 - meeting.again}
         again |= {said: share * meeting.again for said, share in stable.items()}
         for one, two, three in product(stable, candidate, again):
@@ -93,8 +99,8 @@ def _kinds(meeting: Meeting) -> Iterator[tuple[Kind, float]]:
                 yield Kind(part, one, two, three), share
 
 
-def _says(behaviour: Behaviour, truth: str, part: str, shared: float) -> dict[str, float]:
-    """Return what a version says, each with its chance."""
+def says(behaviour: Behaviour, truth: str, part: str, shared: float) -> dict[str, float]:
+    """Return what a version says to a request with some right answer, each with its chance."""
     if behaviour.hangs:
         return {SILENCE: 1.0}
     answers = (1 - behaviour.errors) * (1 - shared)

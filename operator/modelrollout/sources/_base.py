@@ -126,12 +126,20 @@ class Source(ABC, Generic[C]):
         """Return how old an answer may be: what is counted until then after a change of the split belongs to neither."""
         return timedelta()
 
+    def late(self, config: C) -> bool:  # noqa: ARG002  # most sources count requests when they are answered
+        """Return whether its numbers come long after the requests that they are about: a step cannot wait for them for ever."""
+        return False
+
     def sees_copies(self, config: C) -> bool:  # noqa: ARG002  # most sources do not care who answers
         """Return whether it can measure a candidate that only gets copies of requests."""
         return True
 
     def needs_copies(self, config: C) -> bool:  # noqa: ARG002  # as above
         """Return whether it measures nothing else than copies of requests, and is not judged without them."""
+        return False
+
+    def of_inputs(self, config: C) -> bool:  # noqa: ARG002  # most sources count what a version does
+        """Return whether it counts what is asked, whoever answers: a reference of that outlives a promotion."""
         return False
 
     def paired(self, config: C) -> bool:  # noqa: ARG002  # most sources count for each version

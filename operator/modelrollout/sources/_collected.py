@@ -17,6 +17,9 @@ length/ARM/sum, count    lengths of what stable or the candidate said
 finish/ARM/REASON        why their answers ended
 skipped/REASON           answers that were not compared
 ======================== =========================================================================================
+
+What was observed of all requests, copied or not, stands beside it: rows of arm, part of the traffic, series and value; the
+series are named in ``_observed.py``.
 """
 
 import json
@@ -74,12 +77,14 @@ class Page:
         candidate: the revision that gets copies.
         counters: by the key of the extraction.
         examples: the same, the newest first.
+        observed: what was observed of requests and answers, by the arm that answered; None: nothing is.
     """
 
     stable: str | None
     candidate: str | None
     counters: Mapping[str, tuple[Counted, ...]]
     examples: Mapping[str, tuple[Mapping[str, Any], ...]]
+    observed: Mapping[str, tuple[Counted, ...]] | None = None
 
 
 @lru_cache(maxsize=8)
@@ -102,13 +107,21 @@ def page(text: str) -> Page:
             "counters": list(rows),
             "examples": dict(examples),
         }:
-            counters: dict[str, list[Counted]] = defaultdict(list)
-            for key, counted in map(_counted, rows):
-                counters[key].append(counted)
-            frozen = {key: tuple(found) for key, found in counters.items()}
-            return Page(stable, candidate, frozen, {key: _examples(found) for key, found in examples.items()})
+            observed = raw.get("observed")
+            shown = {key: _examples(found) for key, found in examples.items()}
+            if "observed" in raw and not isinstance(observed, list):
+                raise ValueError("the page has no list of what was observed")
+            return Page(stable, candidate, _grouped(rows), shown, _grouped(observed) if observed is not None else None)
         case _:
             raise ValueError("the page lacks revisions, counters or examples")
+
+
+def _grouped(rows: Iterable[object]) -> Mapping[str, tuple[Counted, ...]]:
+    """Return rows by what stands first in them."""
+    counters: dict[str, list[Counted]] = defaultdict(list)
+    for key, counted in map(_counted, rows):
+        counters[key].append(counted)
+    return {key: tuple(found) for key, found in counters.items()}
 
 
 def _counted(row: object) -> tuple[str, Counted]:

@@ -12,9 +12,10 @@ from modelrollout.api.captures import capture_of, extractions_of
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.slices import Slice, parts_of
 from modelrollout.api.validate import parse_spec
-from modelrollout.domain.capture import Capture, Extraction, Kind, Part, Protocol
+from modelrollout.domain.capture import Capture, Extraction, Feature, FeatureKind, Kind, Observed, Part, Protocol
 
 ERRORS = {"name": "errors", "router": {"signal": "errorRate"}, "threshold": {"max": 0.01}}
+PAIR, BOTH, NOBODY = ("old", "new"), ("old", "new"), (None, None)
 SAME = {"name": "same", "predictions": {}, "agreement": {"min": 0.97}}
 
 
@@ -35,12 +36,12 @@ def spec(*metrics: dict[str, Any], **analysis: Any) -> ModelDeploymentSpec:
 
 
 def test_nothing_is_captured_where_no_metric_compares_predictions() -> None:
-    assert capture_of(spec(ERRORS), "old", "new") is None
-    assert capture_of(spec(SAME).model_copy(update={"analysis": None}), "old", "new") is None
+    assert capture_of(spec(ERRORS), PAIR, BOTH) is None
+    assert capture_of(spec(SAME).model_copy(update={"analysis": None}), PAIR, BOTH) is None
 
 
 def test_a_metric_of_predictions_is_enough() -> None:
-    assert capture_of(spec(ERRORS, SAME), "old", "new") == Capture(
+    assert capture_of(spec(ERRORS, SAME), PAIR, BOTH) == Capture(
         stable="old", candidate="new", protocol=Protocol.OPEN_INFERENCE, extractions=(Extraction(),)
     )
 
@@ -52,7 +53,7 @@ def test_every_setting_reaches_the_collector() -> None:
         predictions={"percent": 10, "baseline": {}, "keepExamples": True, "redact": ["user.name"]},
         slices=[{"name": "light", "header": "x-light", "values": ["dark"]}],
     )
-    assert capture_of(asked, None, None) == Capture(
+    assert capture_of(asked, NOBODY, BOTH) == Capture(
         protocol=Protocol.OPEN_INFERENCE,
         percent=10,
         baseline=10,
@@ -63,6 +64,40 @@ def test_every_setting_reaches_the_collector() -> None:
     )
 
 
+def test_inputs_alone_are_enough_and_name_who_answers_clients() -> None:
+    asked = spec(ERRORS, inputs={"percent": 5}, slices=[{"name": "light", "header": "x-light", "values": ["dark"]}])
+    expected = Capture(
+        protocol=Protocol.OPEN_INFERENCE,
+        parts=(Part(name="light=dark", header="x-light", value="dark"),),
+        observed=Observed(percent=5, output=Extraction()),
+    )
+    for compared, answering in ((NOBODY, ("old", None)), (NOBODY, ("old", "new")), (PAIR, ("old", None))):
+        stable, candidate = answering if compared == NOBODY else compared
+        found = expected.model_copy(update={"stable": stable, "candidate": candidate})
+        assert capture_of(asked, compared, answering) == found
+
+
+def test_features_and_outputs_are_told_as_they_are_written() -> None:
+    features = [{"name": "x[3]", "low": -1, "high": 1}, {"name": "c", "path": "a.c", "kind": "category"}]
+    found = capture_of(
+        spec(ERRORS, inputs={"features": features, "output": {"path": "y", "kind": "number"}}), NOBODY, BOTH
+    )
+    assert found is not None
+    assert found.observed == Observed(
+        features=(
+            Feature(name="x[3]", low=-1, high=1),
+            Feature(name="c", path="a.c", kind=FeatureKind.CATEGORY),
+        ),
+        output=Extraction(path="y", kind=Kind.NUMBER),
+    )
+
+
+def test_where_nobody_knows_the_place_of_a_prediction_none_is_measured() -> None:
+    found = capture_of(spec(ERRORS, inputs={}).model_copy(update={"model": None}), NOBODY, BOTH)
+    assert found is not None
+    assert found.observed == Observed()
+
+
 def test_a_prediction_that_several_metrics_are_about_is_looked_for_once() -> None:
     kappa = {"name": "kappa", "predictions": {"signal": "kappa"}, "agreement": {"min": 0.9}}
     text = {"name": "text", "predictions": {"kind": "text"}, "agreement": {"min": 0.9}}
@@ -70,7 +105,7 @@ def test_a_prediction_that_several_metrics_are_about_is_looked_for_once() -> Non
 
 
 def test_a_capture_survives_the_file_that_the_collector_reads() -> None:
-    found = capture_of(spec(SAME, slices=[{"name": "age", "path": "age", "buckets": [18, 65.5]}]), "old", "new")
+    found = capture_of(spec(SAME, slices=[{"name": "age", "path": "age", "buckets": [18, 65.5]}]), PAIR, BOTH)
     assert found is not None
     assert Capture.model_validate_json(found.model_dump_json(by_alias=True)) == found
     assert Capture.model_validate(found.dump()) == found

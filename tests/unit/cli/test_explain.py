@@ -10,9 +10,10 @@ from modelrollout.cli.explain import explanation, text
 from tests.unit.cli.states import thing
 
 
-def explained(**spec):
+def explained(rps=None, **spec):
     raw = thing(None, **spec)
-    return explanation({**raw, "spec": {key: value for key, value in raw["spec"].items() if value is not None}})
+    asked = {key: value for key, value in raw["spec"].items() if value is not None}
+    return explanation({**raw, "spec": asked}, rps)
 
 
 def stages(plan):
@@ -210,3 +211,103 @@ def test_golden_examples_are_told_with_what_becomes_of_a_wrong_answer():
     notes = explained(analysis={**thing(None)["spec"]["analysis"], "golden": golden}).notes
     assert any("more than 2 wrong answers count as a metric that fails" in note for note in notes)
     assert not any("golden" in note for note in explained().notes)
+
+
+PRESET = {"preset": "vision", "deadline": "1h"}
+OWN = {"name": "errors", "router": {"signal": "errorRate"}, "threshold": {"max": 0.3}}
+
+
+def shown_metrics(said):
+    """The metrics that an explanation prints, as YAML."""
+    return yaml.safe_load(said[said.index("\nmetrics:\n") :].split("\n\n")[0])["metrics"]
+
+
+@pytest.mark.parametrize("own", [(), (OWN,)], ids=["none of one's own", "one of one's own"])
+def test_the_metrics_of_a_preset_are_printed_and_mean_the_same_when_they_are_pasted(own):
+    model = {"protocol": "openInference"}
+    plan = explained(model=model, analysis={**PRESET, "metrics": list(own)})
+    said = text(plan)
+    pasted = explained(model=model, analysis={"deadline": "1h", "metrics": shown_metrics(said)})
+    assert pasted.preset is None
+    assert plan.model_copy(update={"preset": None}) == pasted
+    without = [block for block in said.split("\n\n") if not block.startswith(ORIGIN)]
+    assert "\n\n".join(without) == text(pasted)
+
+
+ORIGIN = ("preset: vision", "In the first rollout", "It leaves out")
+
+
+def test_a_preset_says_what_is_stricter_at_first_and_what_it_leaves_out():
+    said = text(explained(model={"protocol": "http"}, analysis={"preset": "speech", "metrics": [OWN]}))
+    assert "preset: speech stands for these metrics (errors as you wrote it):" in said
+    assert "  - slow: compare.quantile.ratio 1.1 instead of 1.2" in said
+    assert "  - errors:" not in said
+    assert "  - same-text, length and empty: is missing: nobody knows where a prediction is" in said
+
+
+def test_a_preset_is_told_in_json_too(write):
+    result = CliRunner().invoke(cli, ["explain", write(thing(None, analysis={"preset": "vision"})), "-o", "json"])
+    (plan,) = json.loads(result.stdout)
+    assert plan["preset"]["name"] == "vision"
+    assert plan["preset"]["first"][0] == "errors: compare.margin.absolute 0.0025 instead of 0.005"
+    assert "nobody knows where a prediction is" in plan["preset"]["leftOut"]["agreement"]
+
+
+def analysis_with(*metrics, **monitor):
+    return {"metrics": list(metrics), "monitor": monitor}
+
+
+ERRORS = {"name": "errors", "router": {"signal": "errorRate"}, "threshold": {"max": 0.02}}
+PROVEN = {"name": "proven", "router": {"signal": "errorRate"}, "threshold": {"max": 0.02, "evidence": "sequential"}}
+
+
+LABELS = {"tokenSecret": {"name": "feedback"}, "kept": 5000}
+
+
+def test_labels_say_how_far_back_they_reach():
+    asked = {"metrics": [ERRORS], "labels": LABELS, "inputs": {"percent": 20}}
+    model = {"protocol": "openInference"}
+    said = "\n".join(explained(model=model, analysis=asked).notes)
+    assert (
+        "Labels: 20 % of the requests are looked at, and each of 2 routers remembers the last 5,000 of its own" in said
+    )
+    told = "\n".join(explained(100.0, model=model, analysis=asked).notes)
+    assert "at 100 requests/s that is 8 min" in told
+
+
+def test_a_watch_says_how_far_its_false_alarms_are_apart():
+    notes = "\n".join(explained(analysis=analysis_with(ERRORS, PROVEN)).notes)
+    assert "errors and proven go on being watched every 1m. If one drifts, it is reported (onDrift: report)." in notes
+    assert "proven: a change detector, with 10,000 polls between two false alarms on average" in notes
+    assert "within its limit: 7 d." in notes
+    assert "errors: plain windows" in notes
+
+
+def test_a_watch_says_who_goes_back():
+    assert "rolled out again, once" in "\n".join(explained(analysis=analysis_with(ERRORS, onDrift="rollback")).notes)
+    by_a_person = explained(analysis=analysis_with(ERRORS, onDrift="rollback"), automation="assist").notes
+    assert "a person decides (automation: assist)" in "\n".join(by_a_person)
+
+
+COMPARED = {"name": "errors", "router": {"signal": "errorRate"}, "compare": {}}
+SLOW = {"name": "slow", "router": {"signal": "latencySeconds"}, "threshold": {"max": 0.2}}
+
+
+def test_what_only_watches_ends_no_stage_and_is_told():
+    plan = explained(analysis={"metrics": [COMPARED, {**SLOW, "mode": "warn"}]})
+    assert {stage.judged for stage in plan.stages} == {("errors",), ()}
+    assert {stage.watched for stage in plan.stages} == {("slow",), ()}
+    assert not any("slow" in stage.ends for stage in plan.stages)
+    assert "slow: mode warn. A failure makes an Event and the condition Warned" in text(plan)
+    assert [metric.mode for metric in plan.metrics] == ["gate", "warn"]
+    assert "slow     warn" in text(plan)
+
+
+def test_where_nothing_decides_it_says_so():
+    plan = explained(analysis={"deadline": "1h", "metrics": [{**COMPARED, "mode": "observe"}]})
+    assert plan.forecasts == ()
+    said = "\n".join(plan.notes)
+    assert "No metric decides anything" in said
+    assert "sends all traffic home" not in said
+    assert "onInconclusive" not in said
+    assert [stage.ends for stage in plan.stages if stage.label == "step 1/3"] == ["after 2m"]

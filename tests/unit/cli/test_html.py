@@ -89,6 +89,11 @@ def promoted():
     return stored("promoted")
 
 
+@pytest.fixture(scope="module")
+def drifted():
+    return stored("drifted")
+
+
 _TIMES = {"at", "startedAt", "endedAt", "since"}
 
 
@@ -151,6 +156,39 @@ def test_metrics_that_look_at_the_same_part_of_an_answer_share_their_confusion(a
     assert sum(attributes.get("class") == "heat" for attributes in read.of("table")) == 1
 
 
+def test_each_feature_is_drawn_where_its_numbers_are(drifted):
+    text = page(drifted)
+    part = text[text.index("<h2>Drift by feature</h2>") :]
+    drawn = Page(part[: part.index("</section>")])
+    assert drawn.inside("h3") == ["answered", "asked"]
+    assert "world" in drawn.inside("td")
+    rows = [row for metric in ("answered", "asked") for row in drifted["drift"][metric]]
+    assert [row["feature"] for row in rows] == [name for name in drawn.inside("th") if name in {*map(feature, rows)}]
+    circles, squares = ([float(one[key]) for one in drawn.of(name)] for name, key in (("circle", "cx"), ("rect", "x")))
+    assert circles == [pytest.approx(12 + 216 * row["candidate"], abs=0.06) for row in rows]
+    assert squares == [pytest.approx(12 + 216 * row["stable"] - 5, abs=0.06) for row in rows]
+    references = [float(one["x1"]) for one in drawn.of("line") if one["class"].startswith("bound")]
+    assert references == [pytest.approx(12 + 216 * row["reference"], abs=0.06) for row in rows]
+
+
+def feature(row):
+    return row["feature"]
+
+
+def test_a_feature_of_which_little_is_known_is_shown_without_the_rest(drifted):
+    little = {"feature": "age", "place": "at most 40"}
+    drawn = Page(page({**drifted, "drift": {"asked": [little]}}))
+    assert "at most 40" in drawn.inside("td")
+    assert "Drift by feature" in drawn.inside("h2")
+
+
+def test_metrics_that_decide_nothing_say_so(drifted):
+    gates = [{**drifted["gates"][0], "mode": mode} for mode in ("warn", "observe")]
+    text = Page(page({**drifted, "gates": gates})).text
+    assert "(warn)" in text
+    assert "(observe)" in text
+
+
 def test_a_report_without_anything_measured_is_a_page(aborted):
     least = {
         **{key: aborted[key] for key in ("name", "namespace", "attempt", "outcome", "candidate", "strategy")},
@@ -169,8 +207,8 @@ def test_a_report_without_anything_measured_is_a_page(aborted):
 # It needs nothing, and nobody's text breaks it
 
 
-def test_it_loads_nothing_and_runs_nothing(aborted, promoted):
-    for values in (aborted, promoted):
+def test_it_loads_nothing_and_runs_nothing(aborted, promoted, drifted):
+    for values in (aborted, promoted, drifted):
         text = page(values)
         read = Page(text)
         assert {name for name, _ in read.elements} <= ELEMENTS
@@ -191,10 +229,11 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("name", ["aborted", "promoted"])
+@pytest.mark.parametrize("name", ["aborted", "promoted", "drifted"])
 def test_hostile_texts_are_texts(name, text):
     values = with_text(stored(name), text)
-    values["predictions"] = {f"{metric}{text}": said for metric, said in values["predictions"].items()}
+    for key in ("predictions", "drift"):
+        values[key] = {f"{metric}{text}": said for metric, said in values.get(key, {}).items()}
     read, clean = Page(page(values)), Page(page(stored(name)))
     # The same elements with the same attributes as without: only texts have changed.
     known = {(found, *sorted(attributes)) for found, attributes in clean.elements}

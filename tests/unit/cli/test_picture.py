@@ -295,3 +295,38 @@ def test_columns_are_aligned_by_what_is_seen_and_empty_ones_left_out():
     lines = table(("A", "B", "C"), [(red, "", "x"), ("maybe", "", "y")])
     assert [click.unstyle(line) for line in lines] == ["A       C", "no      x", "maybe   y"]
     assert table(("A",), []) == []
+
+
+def test_a_watch_is_told_with_what_drifts():
+    gate = {"name": "errors", "verdict": "Fail", "state": "Value", "value": 0.3, "limit": "≤ 0.05", "requests": 600}
+    drift = {"metric": "errors", "message": "0.3 is above 0.05", "since": before(minutes=4)}
+    monitor = {
+        "revision": OLD.name,
+        "since": before(hours=2),
+        "gates": [gate],
+        "gatesAt": before(minutes=4),
+        "drifting": [drift],
+        "conceptDrift": "unknown",
+    }
+    text = shown(thing(finished(monitor=monitor)))
+    assert f"Watched       {OLD.name} since 10:00:00 UTC, 2h ago; conceptDrift: unknown" in text
+    assert "Drifting      errors since 11:56:00 UTC, 4m ago: 0.3 is above 0.05" in text
+    assert "WATCHED   VERDICT" in text
+
+
+def test_what_only_watches_is_marked_and_stands_below_what_decides():
+    gates = [{"name": "errors", "verdict": "Pass", "state": "Value", "value": 0.001, "limit": "≤ 0.02"}]
+    watched = [{"name": "slow", "verdict": "Fail", "mode": "warn", "state": "Value", "value": 0.7, "limit": "≤ 0.1"}]
+    rollout = {**ROLLOUT, "gates": gates, "watched": watched, "watchedAt": before(seconds=12)}
+    text = shown(
+        thing(progressing(rollout=rollout, conditions=[condition("Warned", "True", "MetricWarns", "slow: 0.7")]))
+    )
+    assert (
+        """
+GATE     VERDICT       VALUE   LIMIT
+errors   Pass          0.001   ≤ 0.02
+slow     Fail (warn)   0.7     ≤ 0.1
+(observe) and (warn) decide nothing; they are shown as of 12s ago."""
+        in text
+    )
+    assert "Warned=True (MetricWarns): slow: 0.7" in text

@@ -71,7 +71,8 @@ def test_any_order_of_arrival_gives_the_same_counters(asked: list[Any], chance: 
         found.append(everything(collector))
     # Which pairs make a couple is chance; how many couples there are is not.
     plain, couples = zip(*map(_without_couples, found), strict=True)
-    assert plain[0] == plain[1]
+    # Sums of biases are rounded in the order in which they grow.
+    assert plain[0] == pytest.approx(plain[1], rel=1e-12)
     assert couples[0] == couples[1]
 
 

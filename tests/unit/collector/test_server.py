@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from modelrollout.domain.capture import CAPTURE_FILE, Capture, Part
+from modelrollout.domain.capture import CAPTURE_FILE, Capture, Extraction, Labelled, Part
 from modelrollout.domain.exposition import parse_exposition
 from tests.unit.collector.pairs import body, capture
 
@@ -31,16 +31,29 @@ class Process:
         self._path = directory / CAPTURE_FILE
         self._log = directory / "log"
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as free:
+        self.token = directory / "token"
+        with socket.socket() as free, socket.socket() as other:
             free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+            other.bind(("127.0.0.1", 0))
+            self.port, self.labels_port = free.getsockname()[1], other.getsockname()[1]
 
     def start(self) -> None:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                _command(self.port, "--file", str(self._path)), env=_ENVIRONMENT, stderr=log
+                _command(self.port, "--file", str(self._path), *self._about_labels()), env=_ENVIRONMENT, stderr=log
             )
         self._until(self._answers)
+
+    def _about_labels(self) -> tuple[str, ...]:
+        return "--token", str(self.token), "--labels-port", str(self.labels_port)
+
+    def feed(self, body: object) -> tuple[int, str]:
+        """Send labels."""
+        headers = {"Authorization": "Bearer right"}
+        with closing(HTTPConnection("127.0.0.1", self.labels_port, timeout=30)) as connection:
+            connection.request("POST", "/labels", json.dumps(body), headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
 
     def configure(self, said: Capture) -> None:
         self._path.with_suffix(".new").write_text(said.model_dump_json())
@@ -141,6 +154,26 @@ def test_a_life(collector: Process) -> None:
 
     assert collector.terminate() == 0
     assert [json.loads(line)["candidate"] for line in collector.log.splitlines()] == ["candidate", "newer"]
+
+
+def test_labels_are_taken_while_the_file_asks_for_them(collector: Process) -> None:
+    collector.token.write_text("right")
+    collector.start()
+    with pytest.raises(ConnectionError):
+        collector.feed({"labels": []})
+    labelled = capture().model_copy(update={"labelled": Labelled(output=Extraction())})
+    collector.configure(labelled)
+    collector._until(lambda: "labels" in collector.page())
+    assert collector.feed({"id": "nobody", "label": 1}) == (200, '{"joined": 0, "missed": {"unknown": 1}}')
+    assert collector.page()["labelTotals"]["unknown"] == 1
+    names = {point.name for point in parse_exposition(collector.get("/predictions/metrics"))}
+    assert {"modelrollout_predictions_labels_missed_total", "modelrollout_predictions_label_horizon_seconds"} <= names
+    collector.token.unlink()
+    assert collector.feed({"labels": []})[0] == 503
+    collector.configure(capture(candidate="newer"))
+    collector._until(lambda: "labels" not in collector.page())
+    with pytest.raises(ConnectionError):
+        collector.feed({"labels": []})
 
 
 def test_it_waits_idle_for_its_file(collector: Process) -> None:

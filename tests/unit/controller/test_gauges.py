@@ -5,8 +5,9 @@ import pytest
 from modelrollout.controller.telemetry import Telemetry
 from modelrollout.domain.conditions import Condition
 from modelrollout.domain.evidence import Evidence
+from modelrollout.domain.monitoring import Drift, Monitoring
 from modelrollout.domain.status import Rollout, RolloutState, Status
-from modelrollout.domain.verdict import Gate, Verdict
+from modelrollout.domain.verdict import Gate, Mode, Verdict
 
 KEY = ("n", "d")
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -19,9 +20,16 @@ def waits(reason):
     return Condition(type="Ready", status="False", reason=reason, last_transition_time=AT)
 
 
-def rolls(*gates, state=RolloutState.PROGRESSING, forecast=None, **more):
+def rolls(*gates, state=RolloutState.PROGRESSING, forecast=None, watched=(), **more):
     rollout = Rollout(
-        revision="two", strategy="canary", started_at=AT, stage_at=AT, gates=gates, state=state, forecast=forecast
+        revision="two",
+        strategy="canary",
+        started_at=AT,
+        stage_at=AT,
+        gates=gates,
+        watched=watched,
+        state=state,
+        forecast=forecast,
     )
     return Status(rollout=rollout, **more)
 
@@ -33,7 +41,7 @@ def telemetry():
 
 def shown(telemetry):
     """Our samples of single ModelDeployments."""
-    names = ("weight", "waiting", "undecidable", "gate", "evidence")
+    names = ("weight", "waiting", "undecidable", "gate", "watched", "evidence", "drifting")
     families = {f"modelrollout_{name}" for name in names}
     return {
         (
@@ -78,3 +86,23 @@ def test_what_is_gone_is_not_shown(telemetry):
     telemetry.forget(KEY)
     telemetry.forget(KEY)
     assert shown(telemetry) == {}
+
+
+def test_a_watch_shows_which_metrics_drift_and_ends_with_it(telemetry):
+    drift = Drift(metric="errors", message="above", since=AT)
+    watch = Monitoring(revision="two", since=AT, gates=(ERRORS, GPU), drifting=(drift,))
+    telemetry.saw(KEY, Status(monitor=watch))
+    assert shown(telemetry) == {("drifting", ("metric", "errors")): 1, ("drifting", ("metric", "gpu")): 0}
+    telemetry.saw(KEY, Status())
+    assert shown(telemetry) == {}
+
+
+def test_what_only_watches_is_no_gate(telemetry):
+    telemetry.saw(KEY, rolls(GPU, watched=(ERRORS.model_copy(update={"mode": Mode.WARN}),)))
+    found = shown(telemetry)
+    assert found["gate", ("metric", "gpu")] == 1
+    assert ("gate", ("metric", "errors")) not in found
+    assert found["watched", ("metric", "errors"), ("mode", "warn")] == -1
+    assert found["evidence", ("claim", "beyond"), ("metric", "errors")] == 4.5
+    telemetry.saw(KEY, rolls(GPU))
+    assert ("watched", ("metric", "errors"), ("mode", "warn")) not in shown(telemetry)

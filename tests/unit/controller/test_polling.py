@@ -10,6 +10,7 @@ from modelrollout.controller.polling import QUERIES_AT_ONCE, Poller
 from modelrollout.domain.reading import Key, Sample, State
 from modelrollout.domain.route import Arm, Route, RouteAsk
 from modelrollout.domain.status import Status
+from modelrollout.domain.verdict import Mode
 from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants, RouterWants, Wants
 from modelrollout.errors import SourceError
 from modelrollout.routers._base import Report
@@ -106,6 +107,7 @@ class World:
         self.page, self.number = "1-x", 1.0
         self.collected = "1"
         self.hang_prometheus = self.hang_routers = self.hang_collectors = False
+        self.hangs = ""
         self.asked, self.queries, self.collections = [], [], []
         self.woken, self.told = [], Counter()
         self.pods = [router_pod("r1")]
@@ -137,7 +139,7 @@ class World:
 
     async def prometheus(self, query):
         self.queries.append((query, seconds()))
-        if self.hang_prometheus:
+        if self.hang_prometheus or query == self.hangs:
             await asyncio.sleep(5)
             raise SourceError("Asking Prometheus: no answer within 5 s.")
         await asyncio.sleep(0.001)
@@ -524,4 +526,31 @@ class TestCollectors:
         world.collected = ""
         await asyncio.sleep(5)
         assert world.poller.polled(KEY).details == {"b/1": {"predicted": {"examples": ["1"]}}}
+        await end(world)
+
+
+class TestWhatOnlyWatches:
+    @virtual
+    async def test_it_wakes_nobody_but_to_be_shown(self):
+        world = World()
+        world.want(analysis=measure(replace(QUERY, mode=Mode.OBSERVE), replace(COUNT, mode=Mode.WARN)))
+        for number in range(100):
+            world.number = float(number % 2)
+            await asyncio.sleep(1)
+        shown = [at for _, at in world.woken]
+        assert len(shown) == 8
+        assert {round(at) for at in shown} <= {0, 30, 31, 60, 61, 62, 90, 91, 92, 93}
+        assert {reading.mode for reading in world.readings().values()} == {Mode.OBSERVE, Mode.WARN}
+        await end(world)
+
+    @virtual
+    async def test_its_query_keeps_no_gate_waiting(self):
+        world = World()
+        world.hangs = "slow"
+        slow = replace(QUERY, name="slow", source_config="slow", mode=Mode.OBSERVE)
+        world.want(analysis=measure(QUERY, slow))
+        await asyncio.sleep(10.5)
+        asked = Counter(query for query, _ in world.queries)
+        assert asked["up"] == 11
+        assert asked["slow"] == 2
         await end(world)

@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -262,3 +263,24 @@ def test_pods_that_misbehave_alone_temper_the_evidence() -> None:
     assert noisy.book is not None
     assert calm.book.noise.phi < 1.5
     assert noisy.book.noise.phi > 3
+
+
+class Telling(type(COMPARE)):  # type: ignore[misc]  # the class of a plugin
+    """Tells how many requests there were."""
+
+    def details(self, config: CompareConfig, ledger: Any) -> dict[str, Any]:
+        return {"requests": self.evidence(config, ledger).requests}
+
+
+def test_what_a_judge_has_to_say_besides_is_at_most_a_minute_old_and_survives_a_restart() -> None:
+    wants = asked(metric=replace(METRIC, judge=Telling()))
+    traffic = Traffic()
+    traffic.poll(wants)
+    told = []
+    for _ in range(14):
+        traffic.count(10, 0, 90, 0)
+        told.append(traffic.poll(wants).details["requests"])
+    assert told == [*[10] * 6, *[70] * 6, *[130] * 2]
+    assert traffic.book is not None
+    (again,) = load(dump({"errors": traffic.book}, wants), wants).values()
+    assert again.details == {"requests": 140}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.domain.reading import Key
-from modelrollout.engine.counters import increments, remember, total
+from modelrollout.engine.counters import by_arm, increments, remember, total
 
 
 def keys(**values: float) -> dict[Key, float]:
@@ -108,3 +108,17 @@ def test_without_restarts_and_gaps_every_request_is_counted_once(numbers: list[i
         now = keys(a_total=count)
         sums, seen = total(sums, increments(seen, now)), remember(seen, now)
     assert sum(sums.values()) == sum(numbers)
+
+
+def test_each_arm_and_each_slice_has_its_own_series():
+    grown = {
+        Key("old", "", "total"): 9.0,
+        Key("new", "", "total"): 4.0,
+        Key("new", "", "bad"): 1.0,
+        Key("new", "", "total", "eu"): 3.0,
+    }
+    assert by_arm(grown) == {
+        ("old", ""): {"total": 9.0},
+        ("new", ""): {"total": 4.0, "bad": 1.0},
+        ("new", "eu"): {"total": 3.0},
+    }

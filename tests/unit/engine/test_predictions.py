@@ -9,6 +9,7 @@ from modelrollout.domain.reading import State
 from modelrollout.domain.verdict import Verdict
 from modelrollout.engine.context import contextualize
 from modelrollout.engine.dossier import dossier
+from modelrollout.engine.dossier_page import markdown
 from modelrollout.engine.wants import AnalysisWants, attempt_of, wants
 from modelrollout.names import mirror_cluster
 from tests.unit.engine.world import ERRORS, World, analysis, spec_of, template
@@ -84,3 +85,14 @@ def test_the_report_tells_how_both_versions_differ_as_far_as_its_leader_has_seen
     forgotten = contextualize(world.look(), world.limits, world.now)
     assert forgotten is not None
     assert "predictions" not in dossier(forgotten, rollout)
+
+
+def test_the_report_tells_what_each_feature_has_drifted_by(world: World) -> None:
+    rows = [{"feature": "age", "place": "at most 40", "candidate": 0.5, "moved": "world"}]
+    known = {attempt_of(world.rollout): {"asked": {"features": rows}, "quiet": {"features": []}, "errors": {}}}
+    context = contextualize(replace(world.look(), details=known), world.limits, world.now)
+    assert context is not None
+    told = dossier(context, world.rollout)
+    assert told["drift"] == {"asked": rows}
+    assert "predictions" not in told
+    assert "| age | at most 40 | 50 % | world |" in markdown(told)

@@ -59,6 +59,17 @@ def test_a_candidate_that_is_worse_within_the_margin_stays_at_its_weight() -> No
     assert "worse than stable, though not beyond the margin" in world.status.message
 
 
+@pytest.mark.parametrize("moved", ["world", "inputs"])
+def test_what_moved_without_the_candidates_fault_holds_between_two_steps_too(moved: str) -> None:
+    world = comparing()
+    world.values["errors"] = evidence().model_copy(update={"moved": moved})
+    world.wait(600)
+    assert world.weight(2) == 25
+    world.values["errors"] = evidence()
+    world.wait(120)
+    assert world.weight(2) == 50
+
+
 def test_evidence_against_it_takes_the_candidate_home() -> None:
     world = comparing()
     world.values["errors"] = evidence(against=PROOF + 0.2, candidate=0.05)

@@ -259,16 +259,17 @@ class World:
         readings = {}
         for metric in wanted.metrics:
             value = self.values.get(metric.name)
+            heard = Reading(metric.name, wanted.epoch, self.now, State.VALUE, mode=metric.mode)
             match value:
                 case None:
                     continue
                 case Evidence():
-                    heard = Reading(metric.name, wanted.epoch, self.now, State.VALUE, value.candidate, value.requests)
-                    readings[metric.name] = replace(heard, evidence=value)
+                    heard = replace(heard, value=value.candidate, requests=value.requests, evidence=value)
                 case State():
-                    readings[metric.name] = Reading(metric.name, wanted.epoch, self.now, value, closed=True, missing=3)
+                    heard = replace(heard, state=value, missing=3)
                 case _:
-                    readings[metric.name] = Reading(metric.name, wanted.epoch, self.now, State.VALUE, value, 1000)
+                    heard = replace(heard, value=value, requests=1000)
+            readings[metric.name] = heard
         return readings
 
     # Time

@@ -11,6 +11,7 @@ from modelrollout.api.modeldeployment import ROUTERS, SOURCES, STRATEGIES
 from modelrollout.api.validate import parse_object
 from modelrollout.cli.documents import read_documents
 from modelrollout.controller.run import DRAIN
+from modelrollout.domain.capture import LABELS_PORT
 from modelrollout.names import ANNOTATION_NUDGE, ANNOTATION_REQUEST, COMPONENT_ROUTER, LABEL_COMPONENT, LABEL_NAME
 from modelrollout.routers._envoy_bootstrap import HTTP_PORT, STATUS_PORT
 from modelrollout.settings import Settings
@@ -96,7 +97,7 @@ def test_the_routers_network_policy_knows_the_routers_ports():
     spec = load("router-network/networkpolicy.yaml")["spec"]
     assert spec["podSelector"]["matchLabels"] == {LABEL_COMPONENT: COMPONENT_ROUTER}
     clients, status = spec["ingress"]
-    assert clients == {"ports": [{"port": HTTP_PORT}]}
+    assert clients == {"ports": [{"port": HTTP_PORT}, {"port": LABELS_PORT}]}
     assert status["ports"] == [{"port": STATUS_PORT}]
     assert len(status["from"]) == 2
 

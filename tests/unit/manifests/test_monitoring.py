@@ -91,6 +91,8 @@ STORY = {
                 {"series": 'modelrollout_waiting{namespace="n",name="m",reason="Paused"}', "values": "_x19 1x300"},
                 {"series": 'modelrollout_waiting{namespace="n",name="o",reason="Holding"}', "values": "1x320"},
                 {"series": 'modelrollout_undecidable{namespace="n",name="m"}', "values": "0x29 1x30"},
+                {"series": 'modelrollout_drifting{namespace="n",name="m",metric="errors"}', "values": "0x29 1x30"},
+                {"series": 'modelrollout_drifting{namespace="n",name="m",metric="latency"}', "values": "0x60"},
                 {"series": 'modelrollout_undecidable{namespace="n",name="o"}', "values": "0x60"},
                 *(
                     {
@@ -140,6 +142,12 @@ STORY = {
                     "eval_time": "270m",
                     "alertname": "ModelRolloutWaitsForPerson",
                     "fires": {"namespace": "n", "name": "m", "reason": "Paused"},
+                },
+                {"eval_time": "33m", "alertname": "ModelRolloutDrifting", "exp_alerts": []},
+                {
+                    "eval_time": "40m",
+                    "alertname": "ModelRolloutDrifting",
+                    "fires": {"namespace": "n", "name": "m", "metric": "errors"},
                 },
                 {"eval_time": "35m", "alertname": "ModelRolloutUndecidable", "exp_alerts": []},
                 {"eval_time": "50m", "alertname": "ModelRolloutUndecidable", "fires": {"namespace": "n", "name": "m"}},

@@ -14,7 +14,7 @@ HEADINGS = frozenset(re.findall(r"^#{2,4} (.+)$", RUNBOOK, re.MULTILINE))
 RULES = yaml.safe_load((ROOT / "manifests" / "prometheus" / "rules.yaml").read_text(encoding="utf-8"))
 ALERTS = [rule for group in RULES["spec"]["groups"] for rule in group["rules"]]
 
-FINE = frozenset({"Acknowledged", "Pass", "Served", "Stable"})
+FINE = frozenset({"Acknowledged", "Pass", "Served", "Stable", "Watched"})
 """Reasons of conditions that are as they should be."""
 SAY_A_REASON = frozenset({"Cause", "SafetyError", "Trouble", "Waiting", "abort", "condition"})
 WORD = re.compile(r"[A-Z][a-zA-Z0-9]+")
@@ -49,7 +49,7 @@ def words(node):
             yield each.value
 
 
-EVENTS = frozenset({"CandidateNotReady", "UndecidedByDeadline"})
+EVENTS = frozenset({"CandidateNotReady", "DriftRollback", "UndecidedByDeadline"})
 """Told as an Event alone, and worth a page."""
 # A verdict is the reason of AnalysisPassed.
 REASONS = sorted({*reasons(), "Undecided", *EVENTS} - VALUES - FINE)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from modelrollout.domain.capture import CAPTURE_FILE, Capture, Extraction, Part
+from modelrollout.domain.capture import CAPTURE_FILE, Capture, Extraction, Labelled, Observed, Part
 from modelrollout.domain.observation import Limits
 from modelrollout.domain.route import Arm, Mirror, Route, RouteAsk
 from modelrollout.names import LABEL_COLLECTOR, mirror_cluster
@@ -88,6 +88,58 @@ def test_the_filter_learns_from_the_route_what_to_keep():
     assert metadata == {"capture": {"percent": 30, "headers": ["light"], "body": True}}
     bodiless = replace(SETUP, capture=CAPTURE.model_copy(update={"parts": PARTS[:2]}))
     assert routes(bodiless, SHADOW)["mirrored"]["metadata"]["filter_metadata"]["capture"]["body"] is False
+
+
+def observing(**fields):
+    return replace(PLAIN, capture=CAPTURE.model_copy(update={"observed": Observed(percent=7), **fields}))
+
+
+def asked_of(setup, asked, header=None):
+    config = EnvoyConfig(preview_header=header)
+    text = PLUGIN.objects(config, setup, asked)[-1]["data"][ROUTES_FILE]
+    found = json.loads(text)["resources"][0]["virtual_hosts"][0]["routes"]
+    return {
+        route["name"]: route["metadata"]["filter_metadata"]["capture"]
+        for route in found
+        if "typed_per_filter_config" in route
+    }
+
+
+def test_observed_requests_are_captured_on_every_route_but_those_of_probes_and_previews():
+    route = Route(arms=(Arm(revision=ONE, weight=90), Arm(revision=TWO, weight=10)), preview=TWO)
+    split = RouteAsk(serial=1, route=route, clusters=(ONE, TWO))
+    plain = {"percent": 7, "headers": ["light", "x-request-id"], "body": True}
+    assert asked_of(observing(), split, "x-model-version") == {"split": plain}
+    assert asked_of(observing(), PROMOTED) == {"split": plain}
+    pairs = {"percent": 30, "headers": ["light"], "body": True}
+    assert asked_of(observing(), SHADOW) == {"mirrored": pairs, "notMirrored": plain}
+    assert asked_of(observing(), SOME) == {"mirrored": pairs, "notChosen": plain, "notMirrored": plain}
+
+
+def test_labels_alone_need_no_bodies_of_requests():
+    labelled = observing(observed=None, labelled=Labelled(output=Extraction()), parts=PARTS[:2])
+    assert asked_of(labelled, PROMOTED) == {
+        "split": {"percent": 30, "headers": ["light", "x-request-id"], "body": False}
+    }
+
+
+def test_observing_restarts_no_router_that_captures_already():
+    for asked in (SHADOW, SOME, PROMOTED):
+        assert template(observing(), asked) == template(SETUP)
+    assert PLUGIN.version(EnvoyConfig(), observing(), PROMOTED) != PLUGIN.version(EnvoyConfig(), SETUP, PROMOTED)
+
+
+@pytest.mark.parametrize(
+    ("setup", "asked", "expected"),
+    [
+        (SETUP, SHADOW, "2f7c47c96552d3dc"),
+        (SETUP, SOME, "5ff2cd2f2dc33733"),
+        (SETUP, PROMOTED, "ce9eb4f8c566bfcf"),
+        (IDLE, PROMOTED, "c72dbe265566f6cf"),
+    ],
+)
+def test_without_observed_inputs_every_byte_is_as_ever(setup, asked, expected):
+    assert digest(list(PLUGIN.objects(EnvoyConfig(), setup, asked))) == expected
 
 
 def test_what_nobody_gets_a_copy_of_takes_another_route_and_keeps_its_arms():
