@@ -16,6 +16,8 @@ PLURAL = "modeldeployments"
 
 FIELD_MANAGER = "modelrollout"
 MAX_NAME = 40
+SUBDOMAIN_PATTERN = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
+"""Of the names of ConfigMaps and Secrets."""
 NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 
 LABEL_NAME = f"{GROUP}/name"

@@ -169,3 +169,14 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "maxLength": _LENGTH}),
 ]
 """A span of time, written ``30s``, ``5m`` or ``1h30m``."""
+
+AtLeastASecond = Annotated[
+    Duration,
+    Rule(
+        lambda value: value >= timedelta(seconds=1),
+        # Go's durations have no days.
+        "self.contains('d') || duration(self) >= duration('1s')",
+        "is shorter than a second. Write at least 1s.",
+    ),
+]
+"""A span of time that is not shorter than a second."""

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from modelrollout.names import SUBDOMAIN_PATTERN
 from modelrollout.schema import ApiModel, Duration, Rule
 
 GATE = "golden"
@@ -40,7 +41,7 @@ class WarmUp(ApiModel):
 class Golden(ApiModel):
     """Pinned requests with known answers, sent to the candidate before it gets any traffic and again in each later stage."""
 
-    config_map: Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]
+    config_map: Annotated[str, Field(max_length=253, pattern=SUBDOMAIN_PATTERN)]
     """Name of the ConfigMap in the same namespace; each key of its data is one example."""
     failures: Annotated[int, Field(ge=0, le=MOST_FAILURES)] = 0
     """Examples that may fail; one more takes the candidate back."""

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from modelrollout.domain.capture import Extraction, Kind, Path
 from modelrollout.domain.capture import Labelled as Captured
-from modelrollout.schema import ApiModel, Duration, Rule
+from modelrollout.names import SUBDOMAIN_PATTERN
+from modelrollout.schema import ApiModel, AtLeastASecond, Duration, Rule
 from modelrollout.sources._predictions import Tolerance
 
 _DEFAULT = Captured(output=Extraction())
@@ -17,7 +18,7 @@ _HOUR = timedelta(hours=1)
 class TokenSecret(ApiModel):
     """A token in a Secret of the same namespace. It is mounted into the router's pods; the operator never reads it."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]
+    name: Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
     """Name of the Secret. While it is not there, no labels are taken."""
     key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")] = "token"
     """Key in it whose value is the token."""
@@ -59,14 +60,7 @@ class Wait(ApiModel):
 
     min: Annotated[int, Field(ge=1, le=1_000_000)] = 50
     """Labels of the candidate that a metric of labels needs in a step."""
-    max_age: Annotated[
-        Duration,
-        Rule(
-            lambda value: value >= timedelta(seconds=1),
-            "self.contains('d') || duration(self) >= duration('1s')",
-            "is shorter than a second. Write at least 1s.",
-        ),
-    ]
+    max_age: AtLeastASecond
     """How long a step waits for them, from the moment when its route was in place. Then it goes on without: the metric is shown
     as ignored, and labels that come later still take the candidate back, in later steps and in the bake."""
 

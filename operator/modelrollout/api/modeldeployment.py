@@ -28,7 +28,7 @@ from modelrollout.judges._base import Judge
 from modelrollout.names import NAME_PATTERN
 from modelrollout.registry import discover
 from modelrollout.routers._base import Router
-from modelrollout.schema import ApiModel, Duration, Rule
+from modelrollout.schema import ApiModel, AtLeastASecond, Duration, Rule
 from modelrollout.sources._base import Source
 from modelrollout.strategies._base import Strategy
 
@@ -39,15 +39,6 @@ JUDGES: dict[str, Judge[Any]] = discover("modelrollout.judges", Judge)  # type: 
 
 DEFAULT_ROUTER = "envoy"
 
-AtLeastASecond = Annotated[
-    Duration,
-    Rule(
-        lambda value: value >= timedelta(seconds=1),
-        # Go's durations have no days.
-        "self.contains('d') || duration(self) >= duration('1s')",
-        "is shorter than a second. Write at least 1s.",
-    ),
-]
 Chance = Annotated[float, Field(ge=0.0001, le=0.5)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 NoData = Literal["hold", "rollback", "ignore"]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from modelrollout.names import SUBDOMAIN_PATTERN
 from modelrollout.schema import ApiModel, Duration, Rule
 
 MOST_METRICS = 64
@@ -24,7 +25,7 @@ MetricName = Annotated[str, Field(max_length=63)]
 class Reference(ApiModel):
     """What requests and answers were like once, for metrics that compare distributions: exactly one of configMap and learn."""
 
-    config_map: Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")] | None = None
+    config_map: Annotated[str, Field(max_length=253, pattern=SUBDOMAIN_PATTERN)] | None = None
     """Name of a ConfigMap in the same namespace with a reference under the key reference.json; it is read and never written."""
     learn: Annotated[int, Field(ge=100, le=1_000_000)] | None = None
     """It is learnt from so many requests that the stable revision answers while it is watched, and kept in the ConfigMap

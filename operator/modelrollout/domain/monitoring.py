@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from modelrollout.domain.verdict import Gate
+from modelrollout.domain.verdict import Gates
 from modelrollout.schema import ApiModel
 
 Name = Annotated[str, Field(max_length=63)]
@@ -31,11 +31,7 @@ class Monitoring(ApiModel):
     """The revision that is watched."""
     since: datetime
     """Since when. A rollout ends the watch, and another one begins after it."""
-    gates: Annotated[
-        tuple[Gate, ...],
-        Field(max_length=64),
-        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
-    ] = ()
+    gates: Gates = ()
     """The metrics that are watched. Values are written when a verdict changes, and otherwise every ten minutes."""
     gates_at: datetime | None = None
     """When values were last written."""

@@ -108,3 +108,16 @@ class Reading:
     note: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode = Mode.GATE
+
+    @classmethod
+    def of(cls, metric: str, epoch: str, sample: Sample) -> "Reading":
+        """Return what a sample says besides its counters."""
+        return cls(
+            metric,
+            epoch,
+            sample.at,
+            sample.state,
+            message=sample.message,
+            note=sample.note,
+            details=sample.details,
+        )

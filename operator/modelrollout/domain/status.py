@@ -14,7 +14,7 @@ from modelrollout.domain.conditions import Condition
 from modelrollout.domain.golden import GoldenRun
 from modelrollout.domain.monitoring import Monitoring, Reverted
 from modelrollout.domain.route import RouteAsk
-from modelrollout.domain.verdict import Gate
+from modelrollout.domain.verdict import Gates
 from modelrollout.schema import ApiModel
 
 RevisionName = Annotated[str, Field(max_length=63)]
@@ -153,19 +153,11 @@ class Rollout(ApiModel):
     """Weight of the last pause that is over: after an edit of the steps, a pause up to it is not waited in again."""
     full: bool = False
     """A person asked to skip the remaining stages."""
-    gates: Annotated[
-        tuple[Gate, ...],
-        Field(max_length=64),
-        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
-    ] = ()
+    gates: Gates = ()
     """The gates of the current stage."""
     gates_at: datetime | None = None
     """When live values were last written."""
-    watched: Annotated[
-        tuple[Gate, ...],
-        Field(max_length=64),
-        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
-    ] = ()
+    watched: Gates = ()
     """The metrics of the current stage that decide nothing: those with mode observe or warn."""
     watched_at: datetime | None = None
     """When their live values were last written."""
@@ -175,11 +167,7 @@ class Rollout(ApiModel):
         Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["metric"]}),
     ] = ()
     """The metrics with mode warn that have failed in this attempt, each once."""
-    settled: Annotated[
-        tuple[Gate, ...],
-        Field(max_length=64),
-        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
-    ] = ()
+    settled: Gates = ()
     """The gates of earlier stages as they were last: what the attempt was let go on by."""
     golden: GoldenRun | None = None
     """How the golden examples were last answered."""

@@ -61,3 +61,11 @@ class Gate(ApiModel):
     slices: Annotated[tuple[Evidence, ...], Field(max_length=20)] = ()
     """The same for each part of the traffic, or what its last windows held, with its verdict. A part that is Undecided was not
     passed; it holds nothing up, and the message names it."""
+
+
+Gates = Annotated[
+    tuple[Gate, ...],
+    Field(max_length=64),
+    Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
+]
+"""Gates of a status, one for each metric."""

@@ -69,15 +69,7 @@ def fold(window: Window | None, wants: AnalysisWants, metric: MetricWants, sampl
     """
     if window is None or window.epoch != wants.epoch:
         window = Window(wants.epoch)
-    reading = Reading(
-        metric.name,
-        wants.epoch,
-        sample.at,
-        sample.state,
-        message=sample.message,
-        note=sample.note,
-        details=sample.details,
-    )
+    reading = Reading.of(metric.name, wants.epoch, sample)
     if sample.state is not State.VALUE:
         return _miss(window, reading)
     if sample.at < wants.not_before:

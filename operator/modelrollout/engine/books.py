@@ -99,15 +99,7 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
         book = Book(fingerprint(wants, metric))
     if book.split != wants.comparison.split:
         book = _cut(book, wants, metric)
-    reading = Reading(
-        metric.name,
-        wants.epoch,
-        sample.at,
-        sample.state,
-        message=sample.message,
-        note=sample.note,
-        details=sample.details,
-    )
+    reading = Reading.of(metric.name, wants.epoch, sample)
     if sample.state is not State.VALUE:
         missing = book.missing + 1
         book = replace(book, missing=missing)

@@ -18,8 +18,8 @@ finish/ARM/REASON        why their answers ended
 skipped/REASON           answers that were not compared
 ======================== =========================================================================================
 
-What was observed of all requests, copied or not, stands beside it: rows of arm, part of the traffic, series and value; the
-series are named in ``_observed.py``.
+What was observed of all requests, copied or not, and what became of labels, stand beside it: rows of arm, part of the traffic,
+series and value; the series are named in ``_observed.py`` and ``labels.py``.
 """
 
 import json
@@ -31,6 +31,8 @@ from functools import lru_cache
 from itertools import islice, zip_longest
 from typing import Any, NamedTuple
 from urllib.parse import unquote
+
+from modelrollout.errors import SourceError
 
 EXAMPLES = 10
 """Requests that are shown."""
@@ -68,6 +70,20 @@ class Counted(NamedTuple):
     value: float
 
 
+class Labels(NamedTuple):
+    """What is known of labels.
+
+    Attributes:
+        counters: by the arm that answered.
+        kept: requests that the collector remembers.
+        seconds: how long ago the oldest of them was answered.
+    """
+
+    counters: Mapping[str, tuple[Counted, ...]]
+    kept: int
+    seconds: float
+
+
 @dataclass(frozen=True)
 class Page:
     """What one collector says.
@@ -78,6 +94,7 @@ class Page:
         counters: by the key of the extraction.
         examples: the same, the newest first.
         observed: what was observed of requests and answers, by the arm that answered; None: nothing is.
+        labels: the same of labels; None: none are taken.
     """
 
     stable: str | None
@@ -85,6 +102,19 @@ class Page:
     counters: Mapping[str, tuple[Counted, ...]]
     examples: Mapping[str, tuple[Mapping[str, Any], ...]]
     observed: Mapping[str, tuple[Counted, ...]] | None = None
+    labels: Labels | None = None
+
+
+def read(pod: str, answer: object) -> Page:
+    """Return what the collector beside a router says.
+
+    Raises:
+        SourceError: the answer is no page.
+    """
+    try:
+        return page(str(answer))
+    except ValueError as exc:
+        raise SourceError(f"Reading the collector of {pod}: {exc}. Its log says more.") from exc
 
 
 @lru_cache(maxsize=8)
@@ -107,13 +137,31 @@ def page(text: str) -> Page:
             "counters": list(rows),
             "examples": dict(examples),
         }:
-            observed = raw.get("observed")
-            shown = {key: _examples(found) for key, found in examples.items()}
+            observed, shown = raw.get("observed"), {key: _examples(found) for key, found in examples.items()}
             if "observed" in raw and not isinstance(observed, list):
                 raise ValueError("the page has no list of what was observed")
-            return Page(stable, candidate, _grouped(rows), shown, _grouped(observed) if observed is not None else None)
+            return Page(
+                stable,
+                candidate,
+                _grouped(rows),
+                shown,
+                _grouped(observed) if observed is not None else None,
+                _labels(raw),
+            )
         case _:
             raise ValueError("the page lacks revisions, counters or examples")
+
+
+def _labels(raw: Mapping[str, Any]) -> Labels | None:
+    if raw.get("labels") is None:
+        return None
+    match raw:
+        case {"labels": list(rows), "labelTotals": {"kept": int(kept), "seconds": int(seconds) | float(seconds)}} if (
+            kept >= 0 and 0 <= seconds < math.inf
+        ):
+            return Labels(_grouped(rows), kept, float(seconds))
+        case _:
+            raise ValueError("the page has no list of labels, or does not say how far back they reach")
 
 
 def _grouped(rows: Iterable[object]) -> Mapping[str, tuple[Counted, ...]]:

@@ -28,9 +28,8 @@ from urllib.parse import unquote
 from modelrollout.domain.capture import BINS_PER_DECADE
 from modelrollout.domain.reading import Key, Sample, State
 from modelrollout.domain.tally import Features, Histogram, Shares
-from modelrollout.errors import SourceError
 from modelrollout.sources._base import Scope
-from modelrollout.sources._collected import Page, page
+from modelrollout.sources._collected import Page, read
 
 REQUESTS = "requests"
 """In every signal: it tells when a collector began anew, and how many requests a block rests on."""
@@ -52,7 +51,7 @@ def sample(
     Raises:
         SourceError: an answer that is no page.
     """
-    pages = {pod: _read(pod, answer) for pod, answer in answers.items()}
+    pages = {pod: read(pod, answer) for pod, answer in answers.items()}
     observing = {pod: one.observed for pod, one in pages.items() if one.observed is not None}
     ours = {pod: rows for pod, rows in observing.items() if arms.keys() & rows.keys()}
     if not ours:
@@ -67,13 +66,6 @@ def sample(
                     if counted.series == REQUESTS or wanted(counted.series):
                         counters[Key(name, pod, counted.series, counted.part)] += counted.value
     return Sample(at, dict(counters))
-
-
-def _read(pod: str, answer: object) -> Page:
-    try:
-        return page(str(answer))
-    except ValueError as exc:
-        raise SourceError(f"Reading the collector of {pod}: {exc}. Its log says more.") from exc
 
 
 def _nothing(pages: Mapping[str, Page], observing: Mapping[str, object]) -> str:

@@ -1,12 +1,22 @@
 """What became known later about the answers that clients got, as the collectors beside the routers have joined it.
 
 Shares are counted as what is bad of them, so that every judge sees the same number as people do: `wrong` is to be small, and
-`accuracy` is the same thing the other way round, for those who want to write `min`.
+`accuracy` is the same thing the other way round, for those who want to write `min`. Series of a page:
+
+======================== =========================================================================================
+requests                 that were answered and are waited for labels of
+labels, right            labels that came, and those that the prediction was equal to, or near enough
+truth/PREDICTED/LABEL    labels by what was predicted, percent-encoded
+error/at=BOUND           distances between prediction and label that are at most this, and above the bound before
+ripe                     requests whose time for events is over
+event/NAME               of these: those with an event; both/A/B: those with two
+group/PART/…             total, positive: predictions in a part; actualPositive, truePositive: labels, and predictions of these
+======================== =========================================================================================
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote
@@ -15,12 +25,11 @@ from modelrollout.domain.capability import Capability
 from modelrollout.domain.capture import DIFFERENCES, LONGEST_CLASS
 from modelrollout.domain.reading import Key, Sample, State
 from modelrollout.domain.tally import Histogram, Measure, Rate
-from modelrollout.errors import SourceError
 from modelrollout.schema import format_duration
 from modelrollout.sources import _pairs
 from modelrollout.sources._base import Fetch, Measured, Origin, Scope, Source
+from modelrollout.sources._collected import Labels, read
 from modelrollout.sources._histogram import DEFAULT_QUANTILE
-from modelrollout.sources._labelled import Row, labelled, reach
 from modelrollout.sources._labels import FAIR, OF_CLASSES, LabelsConfig, Signal
 
 _RATES = frozenset({Signal.WRONG, Signal.MISSED, Signal.FALSE_ALARMS})
@@ -28,7 +37,7 @@ _REQUESTS = "requests"
 
 
 class LabelsSource(Source[LabelsConfig]):
-    """Reads the counters of labels of the collector beside each router; series are named as there, see ``_labelled.py``."""
+    """Reads the counters of labels of the collector beside each router."""
 
     name = "labels"
     config = LabelsConfig
@@ -62,19 +71,20 @@ class LabelsSource(Source[LabelsConfig]):
 
     def parse(self, config: LabelsConfig, scope: Scope, answers: Mapping[str, Any], at: datetime) -> Sample:
         """Read the page of each collector that takes labels."""
-        pages = {pod: _read(pod, answer) for pod, answer in answers.items()}
-        known = {pod: rows for pod, rows in pages.items() if rows is not None}
+        pages = {pod: read(pod, answer) for pod, answer in answers.items()}
+        known = {pod: one.labels for pod, one in pages.items() if one.labels is not None}
         if not known:
             words = "No collector takes labels yet." if pages else "No collector answers."
             return Sample(at, state=State.NO_METRIC, message=words)
         arms = [arm for arm in (scope.revision, scope.stable) if arm]
         # From the first page on, so that the first label of all is counted and not only the start to count from.
         counters: dict[Key, float] = {Key(arm, pod, _REQUESTS): 0.0 for pod in known for arm in arms}
-        for pod, rows in known.items():
-            for row in rows:
-                if row.arm in arms and (row.series == _REQUESTS or _concerns(config, row.series)):
-                    counters[Key(row.arm, pod, row.series, row.part)] = row.value
-        return Sample(at, counters, note=_reach([_back(pod, answers[pod]) for pod in known]))
+        for pod, one in known.items():
+            for arm in arms:
+                for counted in one.counters.get(arm, ()):
+                    if counted.series == _REQUESTS or _concerns(config, counted.series):
+                        counters[Key(arm, pod, counted.series, counted.part)] = counted.value
+        return Sample(at, counters, note=_reach(known.values()))
 
     def measure(self, config: LabelsConfig, increments: Mapping[str, float], seconds: float) -> Measured:  # noqa: ARG002  # nothing is per second
         """Turn a window into the number that a limit is held against."""
@@ -99,23 +109,9 @@ class LabelsSource(Source[LabelsConfig]):
         return Measure(Rate(bad, total)) if total > 0 else None
 
 
-def _read(pod: str, answer: object) -> tuple[Row, ...] | None:
-    try:
-        return labelled(str(answer))
-    except ValueError as exc:
-        raise SourceError(f"Reading the collector of {pod}: {exc}. Its log says more.") from exc
-
-
-def _back(pod: str, answer: object) -> tuple[int, float]:
-    try:
-        return reach(str(answer))
-    except ValueError as exc:
-        raise SourceError(f"Reading the collector of {pod}: {exc}. Its log says more.") from exc
-
-
-def _reach(backs: Sequence[tuple[int, float]]) -> str:
+def _reach(known: Collection[Labels]) -> str:
     """Return how far back a label finds its request, whichever router answered that."""
-    kept, seconds = sum(one for one, _ in backs), min(back for _, back in backs)
+    kept, seconds = sum(one.kept for one in known), min(one.seconds for one in known)
     return f"{kept:,} requests of the last {format_duration(timedelta(seconds=round(seconds)))} can be labelled"
 
 

@@ -11,10 +11,9 @@ from typing import Any
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.reading import Key, Sample, State
 from modelrollout.domain.tally import Crossed, Histogram, Mean, Measure, Paired, Scores, Shares, Tally
-from modelrollout.errors import SourceError
 from modelrollout.sources import _pairs
 from modelrollout.sources._base import Fetch, Measured, Origin, Scope, Source
-from modelrollout.sources._collected import Counted, Page, details, incomparable, page
+from modelrollout.sources._collected import Counted, Page, details, incomparable, read
 from modelrollout.sources._histogram import DEFAULT_QUANTILE
 from modelrollout.sources._predictions import PredictionsConfig, Signal
 
@@ -88,7 +87,7 @@ class PredictionsSource(Source[PredictionsConfig]):
     def parse(self, config: PredictionsConfig, scope: Scope, answers: Mapping[str, Any], at: datetime) -> Sample:
         """Read the page of each collector that compares these revisions and knows this extraction."""
         key = config.extraction().key
-        pages = {pod: _read(pod, answer) for pod, answer in answers.items()}
+        pages = {pod: read(pod, answer) for pod, answer in answers.items()}
         asked = (scope.stable, scope.revision)
         ours = {pod: one for pod, one in pages.items() if scope.stable and (one.stable, one.candidate) == asked}
         known = {pod: one for pod, one in ours.items() if key in one.counters}
@@ -122,13 +121,6 @@ class PredictionsSource(Source[PredictionsConfig]):
             return None
         tally = form[1](increments)
         return Measure(tally) if tally.total > 0 else None
-
-
-def _read(pod: str, answer: object) -> Page:
-    try:
-        return page(str(answer))
-    except ValueError as exc:
-        raise SourceError(f"Reading the collector of {pod}: {exc}. Its log says more.") from exc
 
 
 def _nothing(pages: Mapping[str, Page], ours: Mapping[str, Page]) -> str:
