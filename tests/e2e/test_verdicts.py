@@ -84,7 +84,7 @@ def test_an_equal_candidate_is_promoted_before_its_holds_are_over(scenario):
 
 
 def test_a_leader_that_is_killed_in_mid_evidence_is_followed_by_one_that_goes_on(scenario):
-    _, candidate = installed(scenario, canary(10, hold=LONG), SELDOM, SELDOM)
+    _, candidate = installed(scenario, canary(40, hold=LONG), SELDOM, SELDOM)
     with scenario.traffic() as traffic:
         second = scenario.apply(candidate)
         scenario.stage("step 1/1")

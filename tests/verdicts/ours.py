@@ -134,6 +134,7 @@ class Ours(Rule):
         *,
         promotes: bool = False,
         rolls_back: bool = True,
+        warmup: float = 0.0,
         judge: Judge[Any] = COMPARE,
         source: tuple[Source[Any], ApiModel] | None = None,
     ) -> None:
@@ -143,11 +144,13 @@ class Ours(Rule):
             config: of the judge.
             promotes: an early promotion ends the run; otherwise the metric is watched to its end.
             rolls_back: a rollback ends it.
+            warmup: seconds whose numbers are no evidence yet.
             judge: which.
             source: what reads the counters, and its config; absent: what compares two arms.
         """
         self._metric = MetricWants(METRIC, *(source or (Generated(), Counted())), judge, config)
         self._promotes, self._rolls_back = promotes, rolls_back
+        self._from = BEGIN + timedelta(seconds=warmup)
         self._counters: dict[Key, float] = {}
         self._book: Book | None = None
         self._guard: Guard | None = None
@@ -219,7 +222,7 @@ class Ours(Rule):
         scope = Scope("verdicts", "model", "candidate", "candidate", "stable", ())
         comparison = Comparison("1", f"{tick.weight:g}/0/True", Against.STABLE, None, ALPHA, BETA, "")
         interval = timedelta(seconds=tick.seconds)
-        return AnalysisWants("1", interval, BEGIN - interval, scope, comparison, None, (self._metric,))  # type: ignore[arg-type]
+        return AnalysisWants("1", interval, self._from - interval, scope, comparison, None, (self._metric,))  # type: ignore[arg-type]
 
 
 class Climb:

@@ -23,7 +23,7 @@ from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.tally import Block, Measure, Tally
 from modelrollout.engine.analysis import patience
 from modelrollout.engine.counters import by_arm, increments, remember, total
-from modelrollout.engine.noise import Noise, listen, recall
+from modelrollout.engine.noise import Noise, listen, overhear, recall
 from modelrollout.engine.wants import Against, AnalysisWants, MetricWants
 from modelrollout.evidence.routing import split_log_e
 from modelrollout.judges._base import Question, Weigher
@@ -34,7 +34,8 @@ ENOUGH = (2.0, 10.0)
 ONE = (1.0, 1.0)
 """Requests of both that are worth closing a block that is cut."""
 CALM = 1.5
-"""φ up to which pods differ no more than chance explains; beyond it blocks last a minute and none decides alone."""
+"""φ up to which requests differ no more than chance explains; beyond it no block decides alone, and where the noise lasts,
+blocks last a minute."""
 MISSED = 5.0
 """Requests that did not come: one time in 150 chance alone does it."""
 LONG_BLOCK = 60.0
@@ -64,6 +65,7 @@ class Book:
         details: what the report shows besides, of all requests.
         detailed_at: when that was made.
         noise: how much stable's own pods differ.
+        tempered: the largest φ so far, by which all evidence was divided.
         sent: requests sent to candidate and stable since the split began.
         counted: requests counted of both since then.
         since: when it began.
@@ -83,6 +85,7 @@ class Book:
     details: Mapping[str, Any] = field(default_factory=dict)
     detailed_at: datetime | None = None
     noise: Noise = field(default_factory=Noise)
+    tempered: float = 1.0
     sent: tuple[float, float] = (0.0, 0.0)
     counted: tuple[float, float] = (0.0, 0.0)
     since: datetime | None = None
@@ -105,19 +108,17 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
         book = replace(book, missing=missing)
         return book, _speak(book, wants, metric, replace(reading, missing=missing))
     if sample.at < wants.not_before:
-        book = replace(_count_from(book, sample), at=None)
+        book = replace(_count_from(_overhear(book, wants, metric, sample), sample), at=None)
         return book, _speak(
             book, wants, metric, replace(reading, closed=False, message="Warming up: numbers do not count yet.")
         )
-    if not book.seen:
-        # Counters hold the past: pods that have misbehaved alone since they started will do so again.
-        stable = metric.measured(by_arm(total({}, sample.counters)), wants.scope.stable or wants.scope.arm)
-        book = replace(book, noise=recall(book.noise, stable))
     moving = wants.comparison.against is Against.NOTHING
     fresh = book.since is not None and sample.at - book.since >= metric.source.lag(metric.source_config)
     if book.at is None or moving or not fresh:
         since = sample.at if book.at is None or moving or book.since is None else book.since
-        book = replace(_count_from(book, sample), since=since, quiet_since=sample.at)
+        book = replace(
+            _count_from(_overhear(book, wants, metric, sample), sample), since=since, quiet_since=sample.at
+        )
         words = "The split changes." if moving else "Counting has just begun."
         return book, _speak(book, wants, metric, replace(reading, closed=False, message=words))
     book = _gather(book, wants, metric, sample)
@@ -148,6 +149,16 @@ def _fingerprint(*parts: Any) -> str:  # noqa: ANN401  # JSON, and configs
     # Asked at every poll of every metric.
     parts = tuple(part.model_dump(mode="json") if isinstance(part, ApiModel) else part for part in parts)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _overhear(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sample) -> Book:
+    """Return the book with what a sample that is no evidence still tells of the noise."""
+    arm = wants.scope.stable or wants.scope.arm
+    if book.seen:
+        grown = by_arm(total({}, increments(book.seen, sample.counters)))
+        return replace(book, noise=overhear(book.noise, metric.measured(grown, arm)))
+    # Counters hold the past: pods that have misbehaved alone since they started will do so again.
+    return replace(book, noise=recall(book.noise, metric.measured(by_arm(total({}, sample.counters)), arm)))
 
 
 def _count_from(book: Book, sample: Sample) -> Book:
@@ -199,7 +210,7 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
         quiet_since=sample.at if came[0] else book.quiet_since,
         missing=0,
     )
-    calm = book.noise.phi <= CALM
+    calm = book.noise.lasting <= CALM
     return _close(
         book, wants, metric, [part for part in sorted(parts) if calm or book.seconds[part] >= LONG_BLOCK], ENOUGH
     )
@@ -220,6 +231,11 @@ def _close(
 ) -> Book:
     """Fold the open blocks of these slices into their ledgers, of each in which both sides have enough requests."""
     judge, config, phi = weigher(metric), metric.judge_config, book.noise.phi
+    if phi > book.tempered:
+        # What was gathered while the noise was unknown counts as if it had been known.
+        power = book.tempered / phi
+        ledgers = {part: judge.temper(config, ledger, power) for part, ledger in book.ledgers.items()}
+        book = replace(book, ledgers=ledgers, tempered=phi)
     alone = book.alone or metric.source.paired(metric.source_config)
     cap = math.log(1 / wants.comparison.alpha) / 4 if phi > CALM else math.inf
     grown, folded = by_arm(book.open), {}
@@ -430,4 +446,14 @@ def _loaded(raw: Mapping[str, Any], wants: AnalysisWants) -> Iterable[tuple[str,
         gathered = {part: judge.evidence(config, ledger) for part, ledger in ledgers.items()}
         details = judge.details(config, ledgers[""]) if "" in ledgers else {}
         noise = Noise.load(kept["noise"])
-        yield metric.name, Book(kept["settings"], ledgers=ledgers, gathered=gathered, details=details, noise=noise)
+        yield (
+            metric.name,
+            Book(
+                kept["settings"],
+                ledgers=ledgers,
+                gathered=gathered,
+                details=details,
+                noise=noise,
+                tempered=noise.phi,
+            ),
+        )

@@ -1,8 +1,8 @@
 """How much noisier a service is than chance among its requests, minute by minute.
 
 A candidate on one unlucky node must not look like a bad model, and one user who retries must not count as many. Evidence is
-divided by φ, which comes from stable's own pods against one another and from the comparison itself; only minutes that are
-over count, so that no block tempers itself.
+divided by φ, which comes from stable's own pods against one another, from its own polls, and from the comparison itself; only
+what is over counts, so that no block tempers itself.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelrollout.domain.tally import Measure, Rate
-from modelrollout.evidence.dispersion import LiveNoise, PodNoise, noise
+from modelrollout.evidence.dispersion import Clumps, LiveNoise, PodNoise, noise
 from modelrollout.evidence.pair import Pair
 
 MINUTE = 60.0
@@ -24,7 +24,9 @@ class Noise:
     """What is known of the noise in one metric.
 
     Attributes:
-        pods: of stable's pods.
+        pods: of stable's pods, minute by minute; their past is the first.
+        past: of that past alone. Misfortune that lasts shows in sums over an hour, and less in those of minutes.
+        clumps: of stable's polls.
         live: of the comparison.
         minute: counts of the minute that runs.
         by_pod: bad and all requests of each of stable's pods in it.
@@ -32,6 +34,8 @@ class Noise:
     """
 
     pods: PodNoise = field(default_factory=PodNoise)
+    past: PodNoise = field(default_factory=PodNoise)
+    clumps: Clumps = field(default_factory=Clumps)
     live: LiveNoise = field(default_factory=LiveNoise)
     minute: Pair = field(default_factory=Pair)
     by_pod: Mapping[str, Rate] = field(default_factory=dict)
@@ -40,8 +44,13 @@ class Noise:
     @property
     def phi(self) -> float:
         """φ, at least 1."""
+        return max(self.lasting, noise(self.clumps))
+
+    @property
+    def lasting(self) -> float:
+        """The part of φ that polls do not show, only minutes."""
         pods = self.pods if self.pods.residuals >= LEAST else PodNoise()
-        return noise(pods, self.live)
+        return noise(pods, self.past if self.past.sure else PodNoise(), self.live)
 
     def dump(self) -> list[float | None]:
         """Return what outlives a restart, as JSON; the minute that runs does not."""
@@ -49,7 +58,9 @@ class Noise:
         counts = [past.kc, past.nc, past.ks, past.ns]
         last = None if self.live.last is None else round(self.live.last, 6)
         live = [round(self.live.squares, 6), self.live.differences, round(self.live.largest, 6)]
-        return [round(self.pods.squares, 6), self.pods.residuals, *counts, last, *live]
+        clumps = [round(value, 6) for value in (self.clumps.products, self.clumps.expected, self.clumps.spread)]
+        pods = [number for one in (self.pods, self.past) for number in (round(one.squares, 6), one.residuals)]
+        return [*pods, *clumps, *counts, last, *live]
 
     @classmethod
     def load(cls, raw: Any) -> "Noise":  # noqa: ANN401  # JSON
@@ -59,12 +70,21 @@ class Noise:
             ValueError: it is none of ours.
             TypeError: likewise.
         """
-        squares, residuals, kc, nc, ks, ns, last, live_squares, differences, largest = raw
-        past = Pair(float(kc), float(nc), float(ks), float(ns))
+        squares, residuals, before, of_before, *sums, kc, nc, ks, ns, last, live_squares, differences, largest = raw
+        products, expected, spread = map(float, sums)
         live = LiveNoise(
-            past, None if last is None else float(last), float(live_squares), int(differences), float(largest)
+            Pair(float(kc), float(nc), float(ks), float(ns)),
+            None if last is None else float(last),
+            float(live_squares),
+            int(differences),
+            float(largest),
         )
-        return cls(PodNoise(float(squares), int(residuals)), live)
+        return cls(
+            PodNoise(float(squares), int(residuals)),
+            PodNoise(float(before), int(of_before)),
+            Clumps((), products, expected, spread),
+            live,
+        )
 
 
 def recall(before: Noise, stable: Measure | None) -> Noise:
@@ -72,8 +92,17 @@ def recall(before: Noise, stable: Measure | None) -> Noise:
 
     Bad minutes of single pods add up: as many times as a minute is noisier than chance, so is their sum.
     """
-    pods = before.pods.add(stable.pods.values()) if stable is not None else before.pods
-    return replace(before, pods=pods)
+    if stable is None:
+        return before
+    pods = stable.pods.values()
+    return replace(before, pods=before.pods.add(pods), past=before.past.add(pods))
+
+
+def overhear(before: Noise, stable: Measure | None) -> Noise:
+    """Return the noise after one more poll of stable, whose requests count for nothing else."""
+    if stable is None or not isinstance(stable.tally, Rate):
+        return before
+    return replace(before, clumps=before.clumps.add(stable.tally))
 
 
 def listen(before: Noise, candidate: Measure | None, stable: Measure | None, seconds: float) -> Noise:
@@ -88,6 +117,14 @@ def listen(before: Noise, candidate: Measure | None, stable: Measure | None, sec
         known = by_pod.get(pod, Rate(0.0, 0.0))
         by_pod[pod] = Rate(known.bad + rate.bad, known.total + rate.total)
     passed = before.seconds + seconds
+    heard = overhear(before, stable)
     if passed < MINUTE:
-        return Noise(before.pods, before.live, minute, by_pod, passed)
-    return Noise(before.pods.add(by_pod.values()), before.live.add(minute))
+        return replace(heard, minute=minute, by_pod=by_pod, seconds=passed)
+    return replace(
+        heard,
+        pods=before.pods.add(by_pod.values()),
+        live=before.live.add(minute),
+        minute=Pair(),
+        by_pod={},
+        seconds=0.0,
+    )

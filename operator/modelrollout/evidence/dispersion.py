@@ -4,8 +4,9 @@ The tests take each request's fate as drawn on its own. A bad node or a clumped 
 minute, and no routing at random covers it. So evidence is divided by φ, as in quasi-likelihood (McCullagh, Nelder 1989,
 section 4.5): the mean square of standardised residuals, which is 1 when nothing but chance is at work.
 
-There are two sources, and the larger one counts: stable's own pods against one another, minute by minute, and the
-comparison itself. Both states are sums and stay small. Only minutes that are over may temper a block.
+There are three sources, and the largest one counts: stable's own pods against one another, minute by minute and over all
+their past; stable's own polls, in which failures that are tried again at once come in clumps; and the comparison itself. All
+states are sums and stay small. Only minutes and polls that are over may temper a block.
 """
 
 import math
@@ -17,11 +18,17 @@ from modelrollout.evidence.pair import Pair
 
 # Minutes with bad requests before the comparison's own residuals say anything.
 MIN_MINUTES = 8
-MOST = 50.0
+MOST = 500.0
 
 # Bad requests without a difference between the arms that are added to what is known, so that a ratio always exists. More
 # of them would make a candidate that fails altogether look noisy.
 _PRIOR = 1.0
+
+# Standard errors beyond which a mean square is no chance: one in a thousand is.
+_SURE = 3.0
+
+# Bad requests that come one by one and are added to those that were seen: a single clump does not say how large they are.
+_SINGLE = 3.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,11 @@ class PodNoise:
         """Mean square; 1 where there is none."""
         return self.squares / self.residuals if self.residuals else 1.0
 
+    @property
+    def sure(self) -> bool:
+        """Whether so large a mean square is no chance; the square of a residual has mean 1 and variance 2."""
+        return self.residuals > 0 and self.factor > 1 + _SURE * math.sqrt(2 / self.residuals)
+
 
 def pod_dispersion(minutes: Iterable[Iterable[Rate]]) -> float:
     """Return φ of stable's own pods, at least 1.
@@ -70,6 +82,63 @@ def pod_dispersion(minutes: Iterable[Iterable[Rate]]) -> float:
     for pods in minutes:
         state = state.add(pods)
     return noise(state)
+
+
+@dataclass(frozen=True)
+class Clumps:
+    """How many bad requests of stable come together, as where everyone who fails tries again at once.
+
+    A poll's bad requests are compared with those of the poll before and with those of the poll after it, and the two
+    differences are multiplied. The mean of the product is the variance of the poll whatever the level, even where the level
+    jumps on one side of it: an incident, which hits both versions for some polls, is no clump. Divided by the variance that
+    chance among requests alone would make it is the index of dispersion: 1 without clumps; c where c requests always share
+    one fate; 2c - 1 where failed ones try again until c are sent on average (Johnson, Kemp, Kotz, Univariate Discrete
+    Distributions, 2005, section 9.1: Poisson sums of geometric counts).
+
+    Attributes:
+        polls: bad and all requests of the last three polls, the oldest first.
+        products: sum of the products.
+        expected: sum of the variances that chance alone makes.
+        spread: variance of the sum of products by chance alone.
+    """
+
+    polls: tuple[Rate, ...] = ()
+    products: float = 0.0
+    expected: float = 0.0
+    spread: float = 0.0
+
+    def add(self, poll: Rate) -> "Clumps":
+        """Return the state after one more poll: what it says of the polls before this one, which may temper this one."""
+        if poll.total <= 1:
+            return self
+        polls = (*self.polls, poll)[-3:]
+        if len(self.polls) < len(polls) or len(polls) < 3:
+            return replace(self, polls=polls)
+        before, here, after = self.polls
+        own = _chance(here)
+        return Clumps(
+            polls,
+            self.products + _off(here, before) * _off(here, after),
+            self.expected + own,
+            # Of Poisson counts around m it is m + 5m², and 2m² more with the next product, which shares two of its three polls.
+            self.spread + own + 7 * own * (_chance(before) + _chance(after)) / 2,
+        )
+
+    @property
+    def factor(self) -> float:
+        """Index of dispersion, less what one standard error of chance explains."""
+        beyond = self.products - self.expected - 2 * math.sqrt(self.spread)
+        return 1 + max(0.0, beyond) / (self.expected + _SINGLE)
+
+
+def _off(here: Rate, other: Rate) -> float:
+    """Return how many more bad requests a poll has than another one, were both of its size."""
+    return here.bad - other.bad * here.total / other.total
+
+
+def _chance(poll: Rate) -> float:
+    """Return the variance of the bad requests of a poll where each request has its own fate."""
+    return poll.bad * (poll.total - poll.bad) / (poll.total - 1)
 
 
 @dataclass(frozen=True)
@@ -125,6 +194,6 @@ def _share(known: Pair, minute: Pair) -> float:
     return candidate / (candidate + stable)
 
 
-def noise(*sources: PodNoise | LiveNoise) -> float:
+def noise(*sources: PodNoise | Clumps | LiveNoise) -> float:
     """Return φ: the largest of the sources, at least 1 and not beyond all measure."""
     return min(MOST, max((1.0, *(source.factor for source in sources))))

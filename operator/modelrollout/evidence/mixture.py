@@ -56,6 +56,15 @@ def advance(state: Mixture, increments: Sequence[float], onset: Onset | None) ->
     return Mixture(tuple([part + increment for part, increment in zip(parts, increments, strict=True)]), rest, steps)
 
 
+def temper(state: Mixture, power: float) -> Mixture:
+    """Raise what was gathered to a power of at most 1. The mean of a power is at most the power of the mean.
+
+    With w = Σ π_j of the starts that have come it is Σ_j π_j Π_j = w · A, of which w · A^power is left.
+    """
+    came = math.log(1 - state.rest) if state.steps else 0.0
+    return Mixture(tuple(came + (part - came) * power for part in state.parts), state.rest, state.steps)
+
+
 def log_e(state: Mixture) -> float:
     """Return ln E, with equal weights of the alternatives."""
     mixed = log_sum(state.parts) - math.log(len(state.parts))

@@ -133,6 +133,16 @@ class Weigher(Judge[C], Generic[C, L]):
             cap: the most that this block may add to any evidence.
         """
 
+    def temper(self, config: C, ledger: L, power: float) -> L:  # noqa: ARG002  # most tallies have no noise
+        """Return a ledger with its evidence raised to a power below 1.
+
+        Args:
+            config: the metric's judge.
+            ledger: what was gathered while φ was thought to be smaller than it is.
+            power: how many times smaller: evidence that was divided by too little.
+        """
+        return ledger
+
     @abstractmethod
     def evidence(self, config: C, ledger: L) -> Evidence:
         """Return what has been gathered, as it is shown and combined with other metrics."""

@@ -6,10 +6,11 @@ is tested about a case is its claim; it is the same for all of them, so only wha
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
+from modelrollout.evidence import mixture
 from modelrollout.evidence.mixture import Mixture, log_sum
 from modelrollout.evidence.onset import Onset
 from modelrollout.evidence.pair import Pair, PairTest
@@ -94,6 +95,11 @@ def fold(claim: Claim, case: Case, block: Pair, damping: Damping) -> Case:
     )
     expected = block.nc * block.ks / block.ns if block.ns > 0 else 0.0
     return Case(case.past + block, case.expected + expected, tuple(states))
+
+
+def temper(case: Case, power: float) -> Case:
+    """Return the case with all evidence raised to a power of at most 1."""
+    return replace(case, states=tuple(mixture.temper(state, power) for state in case.states))
 
 
 def against(claim: Claim, case: Case) -> float:

@@ -95,6 +95,10 @@ class Form(ABC, Generic[L]):
     def weigh(self, config: CompareConfig, ledger: L, block: Block, damping: Damping) -> L:
         """Fold one block in."""
 
+    def temper(self, ledger: L, power: float) -> L:  # noqa: ARG002  # as weighers are asked
+        """Return the ledger with its evidence raised to a power below 1; only counts of bad requests have noise."""
+        return ledger
+
     @abstractmethod
     def evidence(self, config: CompareConfig, ledger: L) -> Evidence:
         """Return what has been gathered."""

@@ -71,6 +71,10 @@ class Rates(Form[RateLedger]):
         case = _case.fold(ledger.claim, ledger.case, pair, damping)
         return replace(ledger, blocks=ledger.blocks + 1, case=case, bounds=bounds)
 
+    def temper(self, ledger: RateLedger, power: float) -> RateLedger:
+        """Return the ledger with its evidence raised to a power below 1."""
+        return replace(ledger, case=_case.temper(ledger.case, power))
+
     def evidence(self, config: CompareConfig, ledger: RateLedger) -> Evidence:
         """Return what has been gathered."""
         claim, case, watch, question = ledger.claim, ledger.case, ledger.watch, ledger.question

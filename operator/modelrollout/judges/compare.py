@@ -116,6 +116,10 @@ class CompareJudge(Weigher[CompareConfig, Ledger]):
         kept = _FORMS[ledger.form].weigh(config, ledger.kept, block, Damping(max(float(noise), 1.0), float(cap)))
         return Ledger(ledger.form, ledger.horizon, kept)
 
+    def temper(self, config: CompareConfig, ledger: Ledger, power: float) -> Ledger:  # noqa: ARG002  # as weighers are asked
+        """Return the ledger with its evidence raised to a power below 1."""
+        return Ledger(ledger.form, ledger.horizon, _FORMS[ledger.form].temper(ledger.kept, power))
+
     def evidence(self, config: CompareConfig, ledger: Ledger) -> Evidence:
         """Return what has been gathered."""
         return _FORMS[ledger.form].evidence(config, ledger.kept)

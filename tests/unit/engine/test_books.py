@@ -140,6 +140,37 @@ def test_warm_up_is_discarded() -> None:
     assert (after.requests, after.candidate) == (10, 0.0)
 
 
+def test_what_is_heard_in_a_warm_up_tempers_what_comes_after_it() -> None:
+    traffic = Traffic()
+    warm = replace(asked(), not_before=NOW + timedelta(seconds=120))
+    for number in range(12):
+        traffic.poll(warm)
+        traffic.count(10, 0, 90, 9 if number % 4 == 0 else 0)
+    assert traffic.book is not None
+    assert traffic.book.noise.phi > 3
+    assert not traffic.book.ledgers
+
+
+def test_evidence_counts_as_if_the_noise_had_been_known_from_the_beginning() -> None:
+    # The candidate fails in clumps before stable does.
+    traffic = Traffic()
+    for number in range(6):
+        traffic.poll()
+        traffic.count(10, 3 if number == 4 else 0, 90, 1 if number == 2 else 0)
+    before = traffic.poll().evidence
+    for number in range(12):
+        traffic.count(10, 0, 90, 8 if number % 4 == 0 else 0)
+        traffic.poll()
+    traffic.count(10, 0, 90, 0)
+    after = traffic.poll().evidence
+    assert before is not None
+    assert after is not None
+    assert before.against > 0.5
+    assert traffic.book is not None
+    assert traffic.book.tempered > 3
+    assert after.against < before.against / 3
+
+
 @pytest.mark.parametrize("state", [State.ERROR, State.NO_METRIC, State.STALE])
 def test_a_poll_that_brings_nothing_makes_the_next_block_longer(state: State) -> None:
     traffic = Traffic()

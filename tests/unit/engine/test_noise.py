@@ -51,6 +51,14 @@ def test_what_pods_have_counted_since_they_started_is_known_at_once() -> None:
     assert recall(Noise(), None) == Noise()
 
 
+def test_misfortune_that_lasts_is_not_forgotten_over_calm_minutes() -> None:
+    unlucky = {pod: Rate(bad, 10_000.0) for pod, bad in (("a", 20.0), ("b", 25.0), ("c", 22.0), ("d", 300.0))}
+    noise = before = recall(Noise(), Measure(Rate(367.0, 40_000.0), unlucky))
+    for _ in range(60):
+        noise = listen(noise, None, Measure(Rate(4.0, 400.0), dict.fromkeys("abcd", Rate(1.0, 100.0))), 60.0)
+    assert noise.phi == before.phi
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), max_size=30))
 def test_it_survives_a_restart(counts: list[tuple[int, int, int]]) -> None:
     noise = Noise()

@@ -4,11 +4,12 @@ import json
 import math
 import random
 from dataclasses import astuple
+from itertools import pairwise
 
 import pytest
 
 from modelrollout.domain.tally import Rate
-from modelrollout.evidence.dispersion import MIN_MINUTES, MOST, LiveNoise, PodNoise, noise, pod_dispersion
+from modelrollout.evidence.dispersion import MIN_MINUTES, MOST, Clumps, LiveNoise, PodNoise, noise, pod_dispersion
 from modelrollout.evidence.pair import Pair
 
 
@@ -103,6 +104,62 @@ def test_a_single_pod_and_minutes_without_bad_requests_say_nothing():
     assert pod_dispersion([]) == 1
     assert pod_dispersion([[Rate(5, 60)], [Rate(0, 60), Rate(0, 60)], [Rate(9, 9), Rate(3, 3)], []]) == 1
     assert pod_dispersion([[Rate(1, 1), Rate(0, 0)]]) == 1
+
+
+def polls(dice: random.Random, clump: float, *, requests: int = 90, number: int = 60) -> list[Rate]:
+    """Return polls in which every failure is tried again until so many requests were sent on average."""
+    found = []
+    for _ in range(number):
+        bad = 0
+        for _ in range(sum(dice.random() < 0.05 for _ in range(requests))):
+            bad += 1
+            while dice.random() > 1 / clump:
+                bad += 1
+        found.append(Rate(bad, requests + bad))
+    return found
+
+
+def heard(counts: list[Rate]) -> Clumps:
+    state = Clumps()
+    for poll in counts:
+        state = state.add(poll)
+    return state
+
+
+def mean_factor(clump: float, number: int = 60) -> float:
+    return sum(heard(polls(random.Random(seed), clump, number=number)).factor for seed in range(40)) / 40
+
+
+def test_failures_that_come_one_by_one_are_no_clumps():
+    assert mean_factor(1.0) < 1.05
+    assert mean_factor(1.0, number=8) < 1.2
+
+
+def test_failures_that_are_tried_again_have_the_index_of_their_clumps_soon():
+    # Until three are sent on average: an index of 5, less two standard errors.
+    assert mean_factor(3.0, number=400) == pytest.approx(5 * 0.8, rel=0.15)
+    assert mean_factor(3.0, number=12) > 2
+
+
+def test_an_incident_that_begins_and_ends_is_no_clump():
+    dice = random.Random(8)
+    rates = [0.3 if number % 60 in range(20, 26) else 0.005 for number in range(600)]
+    counts = [Rate(sum(dice.random() < rate for _ in range(90)), 90) for rate in rates]
+    assert heard(counts).factor < 1.3
+    # What sums of squared differences of neighbours would make of it.
+    neighbours = sum((one.bad - two.bad) ** 2 / 2 for one, two in pairwise(counts)) / sum(one.bad for one in counts)
+    assert neighbours > 1.5
+
+
+def test_a_poll_never_tempers_itself():
+    counts = polls(random.Random(9), 1.0, number=20)
+    assert heard([*counts, Rate(60, 90)]).factor == heard(counts).factor
+    assert heard([*counts, Rate(60, 90), *counts[:2]]).factor > 3
+
+
+def test_polls_without_requests_are_not_compared():
+    counts = polls(random.Random(10), 3.0)
+    assert heard([poll for one in counts for poll in (one, Rate(0.0, 0.0))]) == heard(counts)
 
 
 def test_the_larger_source_counts_within_bounds():

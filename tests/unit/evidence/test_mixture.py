@@ -44,6 +44,21 @@ def test_a_prior_without_weight_on_the_first_block_is_refused(fields):
         Onset(**fields)
 
 
+@given(onsets, logs.filter(bool), st.floats(0.01, 1))
+def test_tempered_it_is_no_more_than_a_power_of_what_it_was(onset, increments, power):
+    state = mixture.start(2)
+    for row in increments:
+        state = mixture.advance(state, row, onset)
+    tempered = mixture.log_e(mixture.temper(state, power))
+    # Jensen: the mean of powers is at most the power of the mean.
+    assert tempered <= power * mixture.log_e(state) + 1e-9
+    assert mixture.log_e(mixture.temper(state, 1.0)) == pytest.approx(mixture.log_e(state), abs=1e-9)
+
+
+def test_before_the_first_block_there_is_nothing_to_temper():
+    assert mixture.log_e(mixture.temper(mixture.start(3), 0.1)) == 0
+
+
 def test_without_an_onset_it_is_the_average_of_products():
     state = mixture.start(2)
     for row in ([1.0, -1.0], [0.5, 0.0]):

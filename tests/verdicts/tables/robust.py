@@ -1,11 +1,13 @@
 """What real traffic does to counters: retries, clumps, silence, restarts, slow polls."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random
 
 from modelrollout.domain.reading import Key
 from modelrollout.domain.tally import Measure, Rate
 from modelrollout.engine.counters import increments, remember
+from tests.verdicts.ours import Ours, settings
+from tests.verdicts.rivals import Rule
 from tests.verdicts.row import Kind, Row, Table
 from tests.verdicts.tables.detection import rules
 from tests.verdicts.tables.pods import of_pods
@@ -61,6 +63,12 @@ def _restarting(rate: float) -> Traffic:
     return lambda rng: _restarts(rng, 10, rate)
 
 
+def _warm() -> Mapping[str, Rule]:
+    """Return all rules; ours with a minute of warm-up, in which it listens to stable's polls."""
+    ours = {f"ours {name}": Ours(settings(name), warmup=60) for name in ("strict", "margin")}
+    return {**rules(), **ours}
+
+
 def _rows() -> Iterator[Row]:
     clumped = Pods()
     pairs = (
@@ -78,8 +86,9 @@ def _rows() -> Iterator[Row]:
     )
     seed = 9100
     for words, healthy, broken, effect in pairs:
-        yield Row(f"{words}: as good", Kind.HEALTHY, seed, healthy, rules)
-        yield Row(f"{words}: {effect}", Kind.BROKEN, seed + 1, broken, rules)
+        asked = _warm if words.startswith("failed requests") else rules
+        yield Row(f"{words}: as good", Kind.HEALTHY, seed, healthy, asked)
+        yield Row(f"{words}: {effect}", Kind.BROKEN, seed + 1, broken, asked)
         seed += 2
 
 
@@ -87,7 +96,8 @@ TABLE = Table(
     "robust",
     "What real traffic does to counters",
     "Stable 0.5 %, weight 10 %, 60 minutes, polls each 10 s unless said. Of each kind a candidate that is as good as stable, "
-    "and one that is not. Repeated attempts go to the same version.",
+    "and one that is not. Repeated attempts go to the same version; in these two rows ours has a minute of warm-up "
+    "(`warmUp: 60s`), in which it sees how stable's failures come.",
     200,
     tuple(_rows()),
 )
