@@ -116,9 +116,7 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
     fresh = book.since is not None and sample.at - book.since >= metric.source.lag(metric.source_config)
     if book.at is None or moving or not fresh:
         since = sample.at if book.at is None or moving or book.since is None else book.since
-        book = replace(
-            _count_from(_overhear(book, wants, metric, sample), sample), since=since, quiet_since=sample.at
-        )
+        book = replace(_count_from(_overhear(book, wants, metric, sample), sample), since=since, quiet_since=sample.at)
         words = "The split changes." if moving else "Counting has just begun."
         return book, _speak(book, wants, metric, replace(reading, closed=False, message=words))
     book = _gather(book, wants, metric, sample)
