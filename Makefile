@@ -40,7 +40,7 @@ check: lint unit ## What every commit passes
 	$(BIN)/pytest -q tests/api
 
 test: check ## Everything: all fault points, the test cluster, end to end on real components
-	$(BIN)/pytest -q -n 2 tests/sequences --all-faults
+	$(BIN)/pytest -q -n 2 tests/sequences/test_faults.py tests/sequences/test_random.py --all-faults
 	$(BIN)/pytest -q -n 2 tests/verdicts
 	$(BIN)/pytest -q tests/soak
 	$(BIN)/pytest -q tests/servers

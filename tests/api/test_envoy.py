@@ -29,6 +29,8 @@ from modelrollout.sources._base import Scope
 from modelrollout.sources.router import PLUGIN as ROUTER
 from modelrollout.sources.router import RouterConfig, Signal
 from tests.api.envoy import Envoy, binary, start
+from tests.traffic.http1 import Response
+from tests.traffic.record import Blame, blame
 
 CONTENTS = [{"template": {"spec": {"containers": [{"name": "m", "image": f"m:{n}"}]}}, "targetPort": 80} for n in "123"]
 REVISIONS = {name: build_revision(content, Limits()) for content in CONTENTS if (name := revision_name(content))}
@@ -151,6 +153,22 @@ def test_what_clients_get_is_counted_by_revision(envoy: Envoy, backends: dict[st
         grown = {series: value - before.get(series, 0) for series, value in counters().items()}
     measured = ROUTER.measure(errors, grown, 1)
     assert (measured.value, measured.requests) == (0.25, 4)
+
+
+def test_a_500_of_the_model_server_is_told_from_what_the_router_makes_up(
+    envoy: Envoy, backends: dict[str, int]
+) -> None:
+    def whose(path: str) -> tuple[int, Blame]:
+        status, headers, body = envoy.get(HTTP_PORT, path)
+        answer = Response(status, {name.lower(): value for name, value in headers.items()}, body.encode())
+        return status, blame(answer, "x-model-error")
+
+    assert whose("/fail") == (500, Blame.MODEL)
+    gone = ask(2, Route(arms=arms(two=100)), *FIRST.clusters)
+    assert envoy.take(files(gone), {ONE: backends[ONE]})
+    assert whose("/fail") == (503, Blame.OURS)
+    # Nothing that the router says of itself names a program.
+    assert "server" not in {name.lower() for name in envoy.get(HTTP_PORT, "/")[1]}
 
 
 def test_members_are_known_by_address(envoy: Envoy) -> None:

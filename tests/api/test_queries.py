@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ import yaml
 from prometheus_client import generate_latest
 
 from modelrollout.collector.collector import Collector, Message
+from modelrollout.collector.labels import Item
 from modelrollout.controller.telemetry import Telemetry
-from modelrollout.domain.capture import Capture, Extraction
+from modelrollout.domain.capture import Capture, Extraction, Feature, FeatureKind, Kind, Labelled, Observed
 from modelrollout.domain.conditions import Condition
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.monitoring import Monitoring
@@ -71,12 +72,21 @@ def operator() -> str:
     return generate_latest(telemetry.registry).decode()
 
 
-class Collected:
-    """The page of a collector that compares more answers from one scrape to the next, and cannot compare all."""
+AGE, COLOUR = Feature(name="age", path="age"), Feature(name="colour", path="colour", kind=FeatureKind.CATEGORY)
 
-    def __init__(self) -> None:
+
+class Collected:
+    """The page of a collector that sees more requests from one scrape to the next, cannot compare all, and gets labels."""
+
+    def __init__(self, output: Extraction) -> None:
         self._collector = Collector(
-            Capture(stable="one", candidate="two", extractions=(Extraction(path="predictions"),))
+            Capture(
+                stable="one",
+                candidate="two",
+                extractions=(output,),
+                observed=Observed(features=(AGE, COLOUR), output=output),
+                labelled=Labelled(output=output, within=timedelta(seconds=1)),
+            )
         )
         self._rounds = itertools.count()
 
@@ -84,9 +94,12 @@ class Collected:
         now = next(self._rounds) * 1000.0
         for request, body in {"same": b'{"predictions": [1]}', "broken": b"{", "lonely": None}.items():
             name = f"{request}-{now}"
+            self._collector.request(Message(name, body=b'{"age": 40, "colour": "red"}'), now)
             self._collector.primary(Message(name, arm="one", body=b'{"predictions": [1]}'), now)
             if body is not None:
                 self._collector.copy(Message(name, arm=mirror_cluster("two"), body=body), now)
+        known = f"same-{now}"
+        self._collector.labels.take([Item(known, 1), Item(known, event="click"), Item(known, 1)], now)
         return self._collector.metrics()
 
 
@@ -172,7 +185,13 @@ def test_every_query_is_answered(program: Path, tmp_path_factory: pytest.TempPat
         jobs = {
             "operator": (stack.enter_context(serving(operator)), "/metrics"),
             "routers": (world.envoy.ports[STATUS_PORT], "/stats/prometheus"),
-            "predictions": (stack.enter_context(serving(Collected().page)), "/predictions/metrics"),
+            **{
+                str(kind): (
+                    stack.enter_context(serving(Collected(Extraction(path="predictions", kind=kind)).page)),
+                    "/predictions/metrics",
+                )
+                for kind in (Kind.LABEL, Kind.NUMBER)
+            },
         }
         ask = stack.enter_context(asking(tmp_path, jobs))
         left = queries("ml", "digits", "10s")

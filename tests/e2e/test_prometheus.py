@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.scenario import canary, container_processes, lost_nothing, model_deployment, model_template
+from tests.e2e.test_labels import TOKEN, allow
 from tests.monitoring import queries
 
 ERRORS = (
@@ -21,6 +22,7 @@ ERRORS = (
 GATE = {"name": "errors", "prometheus": {"query": ERRORS}, "threshold": {"max": 0.05, "failures": 2}}
 NAMESPACE = "e2e-prometheus"
 PLACE = ("-n", NAMESPACE)
+RATE = 100
 WATCHED = "watched"
 """The ModelDeployment that Prometheus takes all routers of the namespace to be of."""
 _ASK = """
@@ -117,6 +119,22 @@ def asked_here():
     return {what: rare.sub("", query) if what.startswith("alert") else query for what, query in known.items()}
 
 
+def samples():
+    """Requests, each with an id of its own."""
+    for number in range(40_000):
+        inputs = [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [number % 100, 0]}]
+        body = {"parameters": {"k": "odd" if number % 2 else "even"}, "inputs": inputs}
+        yield {"body": body, "headers": {"x-request-id": f"asked-{number}"}}
+
+
+def tell(scenario, until):
+    """Post labels and events of the newest requests; what cannot be joined is counted, too."""
+    asked = [f"asked-{number}" for number in range(max(0, until - 300), until)]
+    items = [{"id": one, "label": "1"} for one in asked] + [{"id": one, "event": "click"} for one in asked]
+    address = f"{scenario.routers()[0]['status']['podIP']}:9905"
+    scenario.post_to(address, "/labels", json.dumps({"labels": items}).encode(), authorization=f"Bearer {TOKEN}")
+
+
 def test_every_query_of_the_dashboard_and_of_the_alerts_is_answered(scenario):
     scenario = replace(scenario, namespace=NAMESPACE, name=WATCHED)
     metrics = [
@@ -124,11 +142,15 @@ def test_every_query_of_the_dashboard_and_of_the_alerts_is_answered(scenario):
         {"name": "failed", "router": {"signal": "errorRate"}, "compare": {"margin": {"absolute": 0.9}}},
         {"name": "arrived", "router": {"signal": "requestsPerSecond"}, "threshold": {"min": 0}},
     ]
-    monitor = {"metrics": ["arrived"], "interval": "10s"}
-    spec = {
-        "model": {"name": "m", "protocol": "openInference"},
-        "analysis": {"interval": "1s", "metrics": metrics, "monitor": monitor},
+    features = [{"name": "x", "path": "inputs[0].data[0]"}, {"name": "k", "path": "parameters.k", "kind": "category"}]
+    analysis = {
+        "interval": "1s",
+        "metrics": metrics,
+        "monitor": {"metrics": ["arrived"], "interval": "10s"},
+        "inputs": {"percent": 100, "features": features},
+        "labels": {"tokenSecret": {"name": "feedback"}, "within": "20s"},
     }
+    spec = {"model": {"name": "m", "protocol": "openInference"}, "analysis": analysis}
     strategy = {"canary": {"shadow": {"percent": 100, "hold": "10m"}, "steps": [{"weight": 50, "hold": "10m"}]}}
     address = json.loads(scenario.kubectl("get", "service", "prometheus", "-o", "json"))["spec"]["clusterIP"]
     left = asked_here()
@@ -147,19 +169,28 @@ def test_every_query_of_the_dashboard_and_of_the_alerts_is_answered(scenario):
     waits, aborted = "alert ModelRolloutWaitsForPerson", "alert ModelRolloutAborted"
     # While a rollout is on its way nobody watches what is stable.
     drifts = "alert ModelRolloutDrifting"
-    samples = [
-        {"body": {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [number, 0]}]}}
-        for number in range(100)
-    ]
+    # As long as classes are counted, no numbers are.
+    numbers = "panel Predictions that are numbers, or lengths of texts: median, {{arm}}"
+    assert numbers in left
     try:
+        allow(scenario)
         scenario.apply(model_deployment(model_template("v1", LABELS="10", ERROR_RATE="0.02"), strategy, **spec))
         scenario.stable()
-        with scenario.traffic(100, long_every=0, samples=samples) as traffic:
+        with scenario.traffic(RATE, long_every=0, samples=samples()) as traffic:
+            begun = time.monotonic()
             second = model_template("v2", LABELS="10", ERROR_RATE="0.2")
             scenario.apply(model_deployment(second, strategy, **spec))
-            expect(
-                "what a running rollout shows", *(left.keys() - {waits, aborted, drifts, "alert ModelRolloutStalled"})
-            )
+            later = {waits, aborted, drifts, "alert ModelRolloutStalled", numbers}
+
+            def told():
+                """People tell what was right and what they did, of what was just asked; whether all is answered."""
+                tell(scenario, int((time.monotonic() - begun) * RATE))
+                return answered(*(left.keys() - later))
+
+            scenario.until("what a running rollout shows", told, 180, lambda: f"Not answered: {sorted(left)}")
+            analysis["inputs"]["output"] = {"kind": "number"}
+            scenario.apply(model_deployment(second, strategy, **spec))
+            expect("what one shows whose predictions are numbers", numbers)
             scenario.request("pause")
             expect("what one shows that waits", waits)
             scenario.abort()

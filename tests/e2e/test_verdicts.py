@@ -1,8 +1,11 @@
 """Verdicts on the real cluster: the candidate against stable, by evidence that is looked at every second."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from uuid import uuid4
 
@@ -52,9 +55,34 @@ def lasted(status):
     return moment(past["endedAt"]) - moment(past["startedAt"])
 
 
-def test_a_candidate_that_fails_ten_times_as_often_is_rolled_back(scenario):
+@contextmanager
+def recorded(scenario, file) -> Iterator[None]:
+    """Record a rollout from its begin to its end, as a person would."""
+    asked = ("record", scenario.name, "-n", scenario.namespace, "--kubeconfig", str(scenario.cluster.kubeconfig))
+    command = [sys.executable, "-m", "modelrollout", *asked, "-o", str(file)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "Waiting for a rollout" in process.stderr.readline()
+        yield
+        _, words = process.communicate(timeout=60)
+    assert process.returncode == 0, words
+
+
+def replayed(scenario, document, file):
+    """Return what the same rollout comes to on a simulated cluster that reads the recorded numbers."""
+    written = scenario.scratch / "deployment.json"
+    written.write_text(json.dumps({**document, "metadata": {"name": scenario.name}}))
+    command = [sys.executable, "-m", "modelrollout", "simulate", str(written), "--replay", str(file), "-o", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    (run,) = json.loads(done.stdout)["results"]
+    return run
+
+
+def test_a_candidate_that_fails_ten_times_as_often_is_rolled_back_and_its_recording_too(scenario):
     _, candidate = installed(scenario, canary(10, 50, hold=LONG), SAME, WORSE)
-    with scenario.traffic() as traffic:
+    file = scenario.scratch / "recorded.jsonl"
+    with scenario.traffic() as traffic, recorded(scenario, file):
         second = scenario.apply(candidate)
         status = scenario.aborted("GateFailed", 240)
         report = traffic.stop()
@@ -66,7 +94,10 @@ def test_a_candidate_that_fails_ten_times_as_often_is_rolled_back(scenario):
     assert filed["outcome"] == "Aborted"
     (gate,) = filed["gates"]
     assert gate["evidence"]["candidate"] > gate["evidence"]["stable"]
-    scenario.note(report, f"rolled back after {lasted(status):.0f} s: {status['rollout']['cause']['message'][:60]}")
+    again = replayed(scenario, candidate, file)
+    assert again["decision"] == "rolledBack"
+    after = f"rolled back after {lasted(status):.0f} s, replayed {again['seconds']:.0f} s after its first request"
+    scenario.note(report, f"{after}: {status['rollout']['cause']['message'][:60]}")
 
 
 def test_an_equal_candidate_is_promoted_before_its_holds_are_over(scenario):

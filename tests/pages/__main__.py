@@ -1,7 +1,7 @@
-"""Make the stored reports anew, the page of one of them, and its picture in the documents.
+"""Make the stored reports anew, the page of one of them, and the pictures in the documents.
 
 python -m tests.pages            # plays the stories on the simulated cluster first
-python -m tests.pages page       # only the page and its picture, of the reports that are there
+python -m tests.pages page       # only the page and the pictures, of the reports that are there
 """
 
 import asyncio
@@ -14,19 +14,23 @@ from modelrollout.cli.html import page
 from tests.pages.browser import browser
 from tests.pages.story import REPORTS, STORIES, stored, tell
 
-PICTURE = Path(__file__).parents[2] / "docs" / "images" / "report.png"
-SHOWN = "aborted"
+_IMAGES = Path(__file__).parents[2] / "docs" / "images"
+PICTURES = {"aborted": _IMAGES / "report.png", "drifted": _IMAGES / "report-drift.png"}
+KEPT = "aborted"
+"""Whose page is kept as well."""
 WIDTH = 1280
 
 
 async def draw() -> None:
-    file = REPORTS / f"{SHOWN}.html"
-    file.write_text(page(stored(SHOWN)), encoding="utf-8")
-    with tempfile.TemporaryDirectory() as profile:
-        async with browser(Path(profile)) as tab:
+    (REPORTS / f"{KEPT}.html").write_text(page(stored(KEPT)), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as place:
+        async with browser(Path(place) / "profile") as tab:
             await tab.look(width=WIDTH)
-            await tab.open(file)
-            PICTURE.write_bytes(await tab.picture())
+            for name, picture in PICTURES.items():
+                file = Path(place) / f"{name}.html"
+                file.write_text(page(stored(name)), encoding="utf-8")
+                await tab.open(file)
+                picture.write_bytes(await tab.picture())
 
 
 async def play() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelrollout.cli.html import page
-from tests.pages.__main__ import PICTURE, SHOWN, WIDTH
+from tests.pages.__main__ import PICTURES, WIDTH
 from tests.pages.browser import browser
 from tests.pages.story import STORIES, stored
 
@@ -104,14 +104,15 @@ async def test_it_prints(tab, pages):
     assert (await tab.paper()).startswith(b"%PDF-")
 
 
-async def test_the_picture_in_the_documents_is_of_this_page(tab, pages):
+@pytest.mark.parametrize("name", PICTURES)
+async def test_a_picture_in_the_documents_is_of_this_page(tab, pages, name):
     await tab.look(width=WIDTH)
-    await tab.open(pages[SHOWN])
-    now, kept = (size(picture) for picture in (await tab.picture(), PICTURE.read_bytes()))
+    await tab.open(pages[name])
+    now, kept = (size(picture) for picture in (await tab.picture(), PICTURES[name].read_bytes()))
     assert kept[0] == now[0]
     # Fonts are not the same everywhere.
     assert kept[1] == pytest.approx(now[1], rel=0.05), (
-        "The page is another now. Make its picture: python -m tests.pages page"
+        "The page is another now. Make the pictures: python -m tests.pages page"
     )
 
 

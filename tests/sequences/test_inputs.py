@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from modelrollout.domain.conditions import ConditionType, find
 from modelrollout.simulation.behaviour import Behaviour
 from modelrollout.simulation.cluster import Cluster
 from modelrollout.simulation.kinds import Mix
@@ -87,3 +88,58 @@ async def test_a_canary_without_copies_is_observed_for_both_versions() -> None:
     await cluster.until(phase(cluster, "Ready"), within=600)
     await settled(cluster)
     assert {arm for arm, _ in await rows(cluster)} == {candidate}
+
+
+def going_back(version: str) -> dict[str, Any]:
+    """Return a spec whose stable revision gives way when it drifts by itself."""
+    made = observed(version, features=[AGE])
+    drift = [{"name": name, source: {}, "drift": {}} for name, source in (("asked", "inputs"), ("answered", "outputs"))]
+    monitor = {"interval": "10s", "onDrift": "rollback", "reference": {"learn": 300}}
+    metrics = [*made["analysis"]["metrics"], *drift]
+    return {**made, "analysis": {**made["analysis"], "metrics": metrics, "monitor": monitor}}
+
+
+async def promoted(cluster: Cluster) -> tuple[str, str]:
+    """Roll out a second version, let it be watched, and return the names of both."""
+    cluster.traffic.mix = Mix(inputs=(Law("age", aged),))
+    await installed(cluster, going_back("1"))
+    cluster.person.apply(going_back("2"))
+    await cluster.until(phase(cluster, "Ready"), within=900)
+    await cluster.run(300)
+    two, one = (past.revision for past in cluster.person.status.history)
+    return one, two
+
+
+def excused(cluster: Cluster, why: str) -> bool:
+    found = find(cluster.person.status.conditions, ConditionType.DRIFTING)
+    return found is not None and found.status == "True" and why in found.message
+
+
+async def test_a_version_that_drifts_because_the_world_moves_is_not_taken_back() -> None:
+    cluster = Cluster(rate=20)
+    _, two = await promoted(cluster)
+    # People are older than they were, most are ill, and the model cannot read some of their forms.
+    cluster.traffic.mix = Mix(positives=0.95, inputs=(Law("age", lambda quantile, *_: 60 + 40 * quantile),))
+    cluster.behave(image("2"), Behaviour(errors=0.2))
+    await cluster.until(lambda: excused(cluster, "onDrift: rollback does nothing: inputs moved (asked)"), within=300)
+    await cluster.run(600)
+    monitor = cluster.person.status.monitor
+    assert monitor is not None
+    assert {one.metric for one in monitor.drifting} == {"asked", "answered", "errors"}
+    assert (cluster.person.status.stable, cluster.person.status.reverted) == (two, None)
+    assert excused(cluster, "inputs moved (asked), and that is no version's doing.")
+
+
+async def test_a_version_that_drifts_alone_is_taken_back_once_inputs_had_time_to_move_too() -> None:
+    cluster = Cluster(rate=20)
+    one, two = await promoted(cluster)
+    cluster.behave(image("2"), Behaviour(always="negative"))
+    await cluster.until(lambda: excused(cluster, "inputs may turn out to have moved, too"), within=300)
+    begun = cluster.agenda.elapsed
+    await cluster.until(lambda: cluster.person.status.reverted is not None, within=300)
+    assert 90 <= cluster.agenda.elapsed - begun <= 120
+    reverted = cluster.person.status.reverted
+    assert reverted is not None
+    assert (reverted.revision, reverted.to) == (two, one)
+    assert reverted.message.startswith("answered: ")
+    await cluster.until(lambda: cluster.person.status.candidate == one, within=60)

@@ -54,13 +54,19 @@ class Record:
 
 
 def blame(answer: Response, model_header: str) -> Blame:
-    """Tell whose answer this is; the model's errors are marked by a header or by the V2 protocol's error object."""
+    """Tell whose answer this is.
+
+    The model's errors are marked by a header or by the V2 protocol's error object. A 500 without either is a model server's that
+    broke down, if it names its program: the router passes ``server`` on and gives its own answers none. A program that is
+    overloaded or about to leave says 503, and that may be our doing.
+    """
     if answer.status == 200:
         return Blame.NOBODY
     # A router adds its response headers to the answers it makes up too, so its own flags are looked at first.
     if answer.status < 500 or flags(answer):
         return Blame.OURS
-    return Blame.MODEL if model_header in answer.headers or _is_v2_error(answer.body) else Blame.OURS
+    marked = model_header in answer.headers or _is_v2_error(answer.body)
+    return Blame.MODEL if marked or (answer.status == 500 and answer.headers.get("server")) else Blame.OURS
 
 
 def flags(answer: Response) -> str:

@@ -2,7 +2,8 @@
 
 Runs are kept in build/verdicts, so an interrupted measurement goes on where it was. Without arguments everything is measured
 and the page is written to docs/verdicts-figures.md. With ``--page`` nothing is measured and the page is written from the runs
-that are there.
+that are there. ``--keep`` writes all runs that are there to tests/verdicts/runs, from where the next measurement takes them,
+on whichever machine.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import math
 import os
 from pathlib import Path
 
-from tests.verdicts import cells, page
+from tests.verdicts import archive, cells, page
 from tests.verdicts.cost import costs
 from tests.verdicts.tables import TABLES
 
@@ -31,8 +32,11 @@ def main() -> None:
     parser.add_argument("--resume", type=Path, default=BUILT, metavar="DIR", help="where runs are kept")
     parser.add_argument("--minutes", type=float, default=math.inf, help="after which no further part is begun")
     parser.add_argument("--page", action="store_true", help="measure nothing, write the page from what is there")
+    parser.add_argument("--keep", action="store_true", help="write the runs of these tables to tests/verdicts/runs")
     asked = parser.parse_args()
     tables = [table for table in TABLES if not asked.table or table.key in asked.table]
+    codes = cells.codes()
+    archive.bring(asked.resume, codes)
     if not asked.page:
         cells.measure(
             tables,
@@ -43,6 +47,8 @@ def main() -> None:
             told=lambda words: print(words, flush=True),
             seconds=asked.minutes * 60,
         )
+    if asked.keep:
+        archive.keep([table.key for table in tables], asked.resume, codes)
     found = cells.found(tables, asked.resume)
     text = page.render(tables, found.alone, found.through, tuple(costs()))
     print(text)

@@ -16,10 +16,12 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, astuple, dataclass, replace
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import modelrollout
-from tests.verdicts import whole
+from tests.verdicts import tables, whole
+from tests.verdicts.closure import used
 from tests.verdicts.row import Outcome, Row, Table
 from tests.verdicts.tables import TABLES
 
@@ -27,10 +29,12 @@ PART = 20
 """Runs in a file."""
 _OURS = Path(modelrollout.__file__).parent
 _HERE = Path(__file__).parent
-_TRAFFIC = tuple(_HERE / name for name in ("tables", "sampling.py", "traffic.py", "rivals.py", "ours.py", "row.py"))
-_ENGINE = ("analysis", "books", "catastrophe", "counters", "noise", "ramp", "verdicts")
-_ALONE = (_OURS / "evidence", _OURS / "judges", *(_OURS / "engine" / f"{name}.py" for name in _ENGINE), *_TRAFFIC)
-_WHOLE = (_OURS, *_TRAFFIC, _HERE / "whole.py")
+_MODULES = {
+    module.TABLE.key: Path(str(module.__file__))
+    for module in vars(tables).values()
+    if isinstance(module, ModuleType) and hasattr(module, "TABLE")
+}
+"""Of the tables, by their keys."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class Alone(Part):
 
     def code(self) -> str:
         """Return what identifies rules and traffic."""
-        return fingerprint(_ALONE)
+        return fingerprint(used(_MODULES[self.table]))
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class Through(Part):
 
     def code(self) -> str:
         """Return what identifies the operator and the traffic."""
-        return fingerprint(_WHOLE)
+        return fingerprint((_OURS, *used(_HERE / "whole" / "__init__.py"), *used(_MODULES[self.table])))
 
 
 @dataclass(frozen=True)
@@ -130,8 +134,14 @@ class Measured:
     through: Mapping[str, Sequence[whole.Both]]
 
 
+def codes() -> frozenset[str]:
+    """Return what identifies the code of all runs as it is now."""
+    parts = [(Alone(key, 0, 0, "", 0), Through(key, 0, 0)) for key in _MODULES]
+    return frozenset(part.code() for both in parts for part in both)
+
+
 def measure(  # what the command line says
-    tables: Sequence[Table],
+    asked: Sequence[Table],
     *,
     runs: int | None,
     through: int,
@@ -143,7 +153,7 @@ def measure(  # what the command line says
     """Make the runs that are not there yet, those with the lowest numbers first.
 
     Args:
-        tables: which.
+        asked: which tables.
         runs: of each row; None: each table has its own number.
         through: of each table that are also made through the whole reconciler.
         directory: where runs are kept.
@@ -152,8 +162,8 @@ def measure(  # what the command line says
         seconds: after which no further part is begun.
     """
     begun = time.monotonic()
-    alone = [part for table in tables for row in table.rows for part in _alone(table, row, runs or table.runs)]
-    passed = [part for table in tables if whole.replayed(table) for part in _through(table, through)]
+    alone = [part for table in asked for row in table.rows for part in _alone(table, row, runs or table.runs)]
+    passed = [part for table in asked if whole.replayed(table) for part in _through(table, through)]
     # Before any process begins: all of them belong to the code that is loaded now.
     parts: list[Part] = [*alone, *passed]
     missing = sorted(
@@ -171,11 +181,11 @@ def measure(  # what the command line says
                 break
 
 
-def found(tables: Sequence[Table], directory: Path) -> Measured:
+def found(asked: Sequence[Table], directory: Path) -> Measured:
     """Return all runs that are there, of these tables and of the code as it is."""
     alone: dict[tuple[str, str], list[Mapping[str, Outcome]]] = {}
     both: dict[str, list[whole.Both]] = {}
-    for table in tables:
+    for table in asked:
         for row in table.rows:
             made = _runs(directory, Alone(table.key, 0, 0, row.name, row.seed))
             if made:

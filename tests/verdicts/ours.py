@@ -12,7 +12,7 @@ from typing import Any
 
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Key, Reading, Sample
-from modelrollout.domain.tally import Crossed, Histogram, Measure, Rate, Scores, Tally
+from modelrollout.domain.tally import Crossed, Features, Histogram, Measure, Rate, Scores, Tally
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.analysis import assess
 from modelrollout.engine.books import Book, weigh
@@ -24,6 +24,7 @@ from modelrollout.judges._compare import CompareConfig
 from modelrollout.judges.compare import PLUGIN as COMPARE
 from modelrollout.schema import ApiModel
 from modelrollout.sources._base import Fetch, Measured, Scope, Source
+from modelrollout.sources.outputs import PREDICTION
 from modelrollout.strategies._ramp import Ramp, ramp_stages
 from tests.verdicts.rivals import PROMOTE, ROLLBACK, Rule
 from tests.verdicts.traffic import Tick
@@ -110,6 +111,8 @@ def counters(arm: str, measure: Measure, part: str = "") -> Iterator[tuple[Key, 
             for kind, counts in (("score", tally.counts), ("beyond", tally.beyond)):
                 for value, count in counts.items():
                     yield Key(arm, arm, f"{kind}/{value:g}", part), count
+        case Features():
+            yield from _distributions(arm, tally, part)
         case Crossed():
             yield Key(arm, arm, "pairs", part), tally.total
             for (d, c), count in tally.counts.items():
@@ -119,10 +122,24 @@ def counters(arm: str, measure: Measure, part: str = "") -> Iterator[tuple[Key, 
         yield Key(arm, arm, f"all/{pod}", part), rate.total
 
 
+def _distributions(arm: str, tally: Features, part: str) -> Iterator[tuple[Key, float]]:
+    """Yield what the collector beside the router counts of requests or answers, as ``_observed.py`` names it."""
+    yield Key(arm, arm, "requests", part), tally.requests
+    for name, found in tally.counts.items():
+        assert isinstance(found, Histogram)
+        place = "out" if name == PREDICTION else f"in/{name}"
+        yield Key(arm, arm, f"{place}/count", part), tally.requests
+        below = 0.0
+        for bound, count in found.buckets:
+            yield Key(arm, arm, f"{place}/at={bound:g}", part), count - below
+            below = count
+
+
 class Ours(Rule):
     """A rollout with one metric.
 
     Attributes:
+        metric: what is asked.
         evidence: of the metric, as of the last poll; None before the first block.
         slices: of its parts.
         blamed: the parts that a rollback names.
@@ -148,7 +165,7 @@ class Ours(Rule):
             judge: which.
             source: what reads the counters, and its config; absent: what compares two arms.
         """
-        self._metric = MetricWants(METRIC, *(source or (Generated(), Counted())), judge, config)
+        self.metric = MetricWants(METRIC, *(source or (Generated(), Counted())), judge, config)
         self._promotes, self._rolls_back = promotes, rolls_back
         self._from = BEGIN + timedelta(seconds=warmup)
         self._counters: dict[Key, float] = {}
@@ -192,14 +209,14 @@ class Ours(Rule):
     def _weigh(self, at: float) -> Reading:
         assert self._wants is not None
         sample = Sample(BEGIN + timedelta(seconds=at), dict(self._counters))
-        self._book, reading = weigh(self._book, self._wants, self._metric, sample)
-        self._guard = look(self._guard, self._wants, self._metric, sample)
+        self._book, reading = weigh(self._book, self._wants, self.metric, sample)
+        self._guard = look(self._guard, self._wants, self.metric, sample)
         return replace(reading, guard=speaks(self._guard, self._wants))
 
     def _decide(self, reading: Reading, tick: Tick) -> str | None:
         self.evidence, self.slices = reading.evidence, reading.slices
         gates = assess(
-            [(METRIC, self._metric.judge, self._metric.judge_config)],
+            [(METRIC, self.metric.judge, self.metric.judge_config)],
             {METRIC: reading},
             self._gates,
             now=reading.at,
@@ -222,7 +239,7 @@ class Ours(Rule):
         scope = Scope("verdicts", "model", "candidate", "candidate", "stable", ())
         comparison = Comparison("1", f"{tick.weight:g}/0/True", Against.STABLE, None, ALPHA, BETA, "")
         interval = timedelta(seconds=tick.seconds)
-        return AnalysisWants("1", interval, self._from - interval, scope, comparison, None, (self._metric,))  # type: ignore[arg-type]
+        return AnalysisWants("1", interval, self._from - interval, scope, comparison, None, (self.metric,))  # type: ignore[arg-type]
 
 
 class Climb:

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.verdicts.cost import Cost
+from tests.verdicts.rivals import TOLD
 from tests.verdicts.row import MINE, MISNAMED, Kind, Outcome, Row, Table
 from tests.verdicts.statistics import Estimate, mean, median_time, share
 from tests.verdicts.whole import Both
@@ -94,9 +95,10 @@ def _table(table: Table, runs: Runs) -> Iterator[str]:
 def _through(through: Mapping[str, Sequence[Both]]) -> Iterator[str]:
     yield "## Through the whole reconciler\n"
     yield (
-        "The counters of some runs were also replayed by the routers of a simulated cluster, and the operator's own loop "
-        "decided. *Same*: the same decision, at the same poll. Rows with one weight and without pods or slices take turns, "
-        "and so do `strict` and `margin`.\n"
+        "The counters of some runs were also replayed by the routers of a simulated cluster, or by the collectors beside "
+        "them, and the operator's own loop decided. *Same*: the same decision, at the same poll. Rows whose weight does not "
+        "change and that count requests, parts or pairs take turns, and so do `strict` and `margin`. Not replayed are rows "
+        "that last longer than a day: the 8640 polls of a day are the most that can be played by the hundred.\n"
     )
     yield "| table | runs | of the rows | same | otherwise |"
     yield "|---|---|---|---|---|"
@@ -187,6 +189,8 @@ def cell(kind: Kind, outcomes: Sequence[Outcome]) -> str:
             return f"{_share(outcomes, decided)}, {_time(outcomes, decided)}"
         case Kind.PAIRS:
             return _pairs(outcomes)
+        case Kind.DRIFT:
+            return _told(outcomes)
         case Kind.CLIMB:
             parts = f"{_part(outcomes, 'promote'):.0%} / {_part(outcomes, 'rollback'):.0%}".replace("%", " %")
             return f"{parts}, {_time(outcomes, '')}, {_bad(outcomes)}"
@@ -300,7 +304,7 @@ def _figure(kind: Kind, found: Estimate) -> str:
             return f"{1 - found.value:.1%} promoted".replace("%", " %")
         case Kind.BAD:
             return f"{found.value:.1%} promoted".replace("%", " %")
-        case Kind.HEALTHY | Kind.MIRRORED | Kind.PAIRS | Kind.CLIMB:
+        case Kind.HEALTHY | Kind.MIRRORED | Kind.PAIRS | Kind.DRIFT | Kind.CLIMB:
             return f"{found.value:.1%}".replace("%", " %")
 
 
@@ -326,6 +330,16 @@ def _pairs(outcomes: Sequence[Outcome]) -> str:
         took = [outcome.requests for outcome in outcomes if outcome.decision == end]
         after = f" after {median(took):.0f} pairs" if took else ""
         words.append(f"{_PAST[end]} {_share(outcomes, end)}{after}")
+    return "; ".join(words)
+
+
+def _told(outcomes: Sequence[Outcome]) -> str:
+    """Return how often something was said, with the median number of the candidate's requests until then."""
+    words = []
+    for end in (TOLD, *([MISNAMED] if any(one.decision == MISNAMED for one in outcomes) else [])):
+        took = [outcome.requests for outcome in outcomes if outcome.decision == end]
+        after = f" after {median(took):.0f}" if took else ""
+        words.append(f"{'' if end == TOLD else 'of another, '}{_share(outcomes, end)}{after}")
     return "; ".join(words)
 
 

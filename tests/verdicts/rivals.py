@@ -7,9 +7,10 @@ import math
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable
+from itertools import accumulate
 from statistics import NormalDist, median
 
-from modelrollout.domain.tally import Histogram, Rate, Tally
+from modelrollout.domain.tally import Features, Histogram, Rate, Tally
 from tests.verdicts.traffic import Tick, added
 
 Check = Callable[[Tally, Tally], bool | None]
@@ -17,6 +18,8 @@ Check = Callable[[Tally, Tally], bool | None]
 Value = Callable[[Tally], float | None]
 
 ROLLBACK, PROMOTE = "rollback", "promote"
+TOLD = "told"
+"""Something has moved, and that is said: it is no verdict on anybody."""
 
 
 class Rule(ABC):
@@ -219,3 +222,74 @@ class NormalMixture(_Totals):
         both = variance + self._prior
         ratio = 0.5 * math.log(variance / both) + self._prior * difference**2 / (2 * variance * both)
         return ratio >= self._log
+
+
+class _AgainstReference(Rule):
+    """Holds all of the candidate's values so far against a reference, at every poll."""
+
+    least = 100
+    """Requests of the candidate before the first look."""
+
+    def __init__(self) -> None:
+        self._seen: list[float] = []
+
+    def poll(self, tick: Tick) -> str | None:
+        """Add a tick and look."""
+        assert tick.reference is not None
+        kept, new = (_cells(measure.tally) for measure in (tick.reference, tick.candidate))
+        self._seen = [before + more for before, more in zip(self._seen or [0.0] * len(new), new, strict=True)]
+        return TOLD if sum(self._seen) >= self.least and self.moved(kept, self._seen) else None
+
+    @abstractmethod
+    def moved(self, kept: list[float], seen: list[float]) -> bool:
+        """Whether these counts, bin by bin, are of two distributions."""
+
+
+def _cells(tally: Tally) -> list[float]:
+    assert isinstance(tally, Features)
+    (found,) = tally.counts.values()
+    assert isinstance(found, Histogram)
+    below = [count for _, count in found.buckets]
+    return [count - before for count, before in zip(below, [0.0, *below], strict=False)]
+
+
+class StabilityIndex(_AgainstReference):
+    """The population stability index over ten bins of the reference, against a rule of thumb.
+
+    Source: Siddiqi, "Credit Risk Scorecards" (2006), where up to 0.1 is little, and from 0.25 on is much. Dashboards have 0.2
+    as well. A bin in which there is nothing counts as one ten-thousandth, as is usual.
+    """
+
+    def __init__(self, limit: float) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def moved(self, kept: list[float], seen: list[float]) -> bool:
+        """Compare Σ (p − q) ln(p / q) with the limit."""
+        bins = [[0.0, 0.0] for _ in range(10)]
+        below = 0.0
+        for one, other in zip(kept, seen, strict=True):
+            place = bins[min(int(10 * (below + one / 2) / sum(kept)), 9)]
+            below += one
+            place[0] += one / sum(kept)
+            place[1] += other / sum(seen)
+        shares = [(max(p, 1e-4), max(q, 1e-4)) for p, q in bins]
+        return sum((p - q) * math.log(p / q) for p, q in shares) > self._limit
+
+
+class RepeatedSmirnov(_AgainstReference):
+    """The two-sample test of Kolmogorov and Smirnov at a fixed level, repeated at every poll.
+
+    Source: Smirnov (Annals of Mathematical Statistics 1948) for the critical values; it is what Evidently does by default with
+    up to 1,000 numbers. On bins it is a little less likely to say something than on the numbers themselves.
+    """
+
+    def __init__(self, alpha: float) -> None:
+        super().__init__()
+        self._critical = math.sqrt(-math.log(alpha / 2) / 2)
+
+    def moved(self, kept: list[float], seen: list[float]) -> bool:
+        """Compare the largest distance of the distribution functions with the quantile for these numbers."""
+        n, m = sum(kept), sum(seen)
+        distance = max(abs(a / n - b / m) for a, b in zip(accumulate(kept), accumulate(seen), strict=True))
+        return distance > self._critical * math.sqrt((n + m) / (n * m))

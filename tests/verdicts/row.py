@@ -50,6 +50,8 @@ class Kind(StrEnum):
     """Each column is a conclusion of its own."""
     PAIRS = "pairs"
     """Copies of requests, pair by pair: each rule ends in a pass or a stop, after so many pairs."""
+    DRIFT = "drift"
+    """A distribution moves or not: each rule says so or not, after so many of the candidate's requests."""
     CLIMB = "climb"
     """Each column is a way to raise the weight, and ends in a promotion or a rollback."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from modelrollout.domain.tally import Crossed, Histogram, Measure, Rate, Scores, Tally
+from modelrollout.domain.tally import Crossed, Features, Histogram, Measure, Rate, Scores, Tally
 from modelrollout.evidence.paired import Cells
 from tests.verdicts.sampling import clumps, poisson
 
@@ -35,6 +35,7 @@ class Tick:
         joined: the answers of both versions to the same requests, where these are copied.
         canary: what a canary would have seen instead, where the requests are copied.
         past: what stable's pods had counted when the rollout began, since they started.
+        reference: what was counted long before, where something is held against it.
     """
 
     at: float
@@ -46,6 +47,7 @@ class Tick:
     joined: Cells | None = None
     canary: "Tick | None" = None
     past: Measure | None = None
+    reference: Measure | None = None
 
 
 def always(value: float) -> Course:
@@ -264,5 +266,8 @@ def bad(tally: Tally) -> float:
             return tally.above(0.5)
         case Scores() | Crossed():
             # Copies: clients got stable's answers.
+            return 0.0
+        case Features():
+            # What is asked and answered hurts nobody by itself.
             return 0.0
     raise TypeError(f"{tally} says nothing of bad requests")

@@ -70,8 +70,8 @@ class Pods(Protocol):
         ...
 
 
-class Http(Protocol):
-    """The few outgoing HTTP calls, bounded in time and size."""
+class Pages(Protocol):
+    """What metrics are read from, bounded in time and size."""
 
     async def router_status(self, address: str, port: int, path: str) -> str:
         """GET a router pod's status page.
@@ -96,6 +96,10 @@ class Http(Protocol):
             SourceError: none is configured, no answer in time, too large, or not 200.
         """
         ...
+
+
+class Http(Pages, Protocol):
+    """The few outgoing HTTP calls, bounded in time and size."""
 
     async def probe(self, address: str, port: int, sent: Sent, limit: timedelta) -> Answer:
         """Send one pinned request to a model pod; whatever it answers is an answer, a redirect included.

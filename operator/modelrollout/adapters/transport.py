@@ -99,6 +99,16 @@ class Transport:
             raw = await response.read()
         return _decode(call, raw)
 
+    async def text(self, call: Call, timeout: aiohttp.ClientTimeout = TIMEOUT) -> str:  # noqa: ASYNC109  # see json
+        """Send a call once and return its answer as text.
+
+        Raises:
+            KubeError: as :meth:`json`, without repetition.
+        """
+        async with self._open(call, timeout) as response:
+            raw: bytes = await response.read()
+        return raw.decode(errors="replace")
+
     async def lines(self, call: Call) -> AsyncGenerator[bytes, None]:
         """Send a call and yield the lines of its answer as they come (a watch).
 

@@ -56,4 +56,5 @@ class Monitor(ApiModel):
     """What distributions are held against. Absent: learnt from 2000 requests, where a metric needs one."""
     on_drift: Literal["report", "rollback"] = "report"
     """report: condition, Event and metrics. rollback: with automation full also a rollback to the revision that was stable
-    before, once for each revision and as long as that is kept; it goes through the strategy's steps, and an Event says so."""
+    before, once for each revision and as long as that is kept; it goes through the strategy's steps, and an Event says so. Only
+    what the version does alone counts: while a metric of inputs drifts, too, nothing is taken back."""

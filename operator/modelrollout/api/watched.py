@@ -8,6 +8,7 @@ from modelrollout.api.modeldeployment import Metric, ModelDeploymentSpec
 from modelrollout.api.monitor import Reference
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.tally import Features
+from modelrollout.domain.verdict import Mode
 from modelrollout.judges._base import Judge
 from modelrollout.sources._base import Source
 
@@ -26,6 +27,7 @@ class Watched:
         source_config: of the source.
         judge: a judge of windows, or a change detector.
         judge_config: of the judge.
+        mode: what it may do.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Watched:
     source_config: Any
     judge: Judge[Any]
     judge_config: Any
+    mode: Mode = Mode.GATE
 
 
 def watched(spec: ModelDeploymentSpec) -> tuple[Watched, ...]:
@@ -78,7 +81,9 @@ def monitor_problems(spec: ModelDeploymentSpec) -> Iterator[Problem]:
 def _watched(metric: Metric) -> Watched | None:
     judge, judge_config = metric.judge()
     found = judge.watcher(judge_config)
-    return None if found is None or _unwatchable(metric) else Watched(metric.name, *metric.source(), *found)
+    if found is None or _unwatchable(metric):
+        return None
+    return Watched(metric.name, *metric.source(), *found, metric.mode or Mode.GATE)
 
 
 def _unwatchable(metric: Metric) -> str:

@@ -69,6 +69,29 @@ def report_command(where: Where, name: str, **wanted: Any) -> None:  # noqa: ANN
     sys.exit(show_report(where, name, Wanted(**wanted)))
 
 
+@cli.command("record")
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    metavar="FILE",
+    type=click.Path(allow_dash=True),
+    default="-",
+    help="Where to write; - is standard output.",
+)
+@click.option("--prometheus", metavar="URL", help="Where Prometheus answers from here, for metrics that come from it.")
+@in_cluster
+def record_command(where: Where, name: str, file: str, prometheus: str | None) -> None:
+    """Write down what the metrics of a rollout read, until it ends, for simulate --replay.
+
+    Waits for a rollout if none is on its way. What was written until ctrl-C can be replayed too.
+    """
+    from modelrollout.cli.record import record  # noqa: PLC0415  # see the module's docstring
+
+    sys.exit(record(where, name, file, prometheus))
+
+
 @cli.command("promote")
 @click.argument("name")
 @click.option("--full", is_flag=True, help="Skip all remaining steps. The bake still follows.")
@@ -192,11 +215,31 @@ def explain_command(file: str, rps: float | None, as_json: bool) -> None:  # noq
     help="Of how many requests the right label is positive; of the others it is negative.",
 )
 @click.option(
+    "--inputs",
+    metavar="WORDS",
+    default="",
+    help="Between which numbers nineteen of twenty values of features are: age=20..60,pixels=5..9.",
+)
+@click.option(
+    "--world",
+    metavar="WORDS",
+    default="",
+    help="What becomes otherwise, and when, counted from when the new version is applied: 'age=40..80 at 20m over 10m', "
+    "'age@candidate=40..80' (in its requests alone), 'positives=70% at 1h', 'concept=30%' (of so many requests another "
+    "label is right than the versions know). Without over it is sudden.",
+)
+@click.option(
+    "--labels",
+    metavar="WORDS",
+    default="",
+    help="Of how many answers it becomes known what would have been right, and how long after: '20% after 5m'.",
+)
+@click.option(
     "--until",
     metavar="WHEN",
     default="decided",
     show_default=True,
-    help="decided (7 days at most), or a span of time such as 2h.",
+    help="decided (7 days at most), or a span of time such as 2h. What watches after a promotion does so until then.",
 )
 @click.option(
     "--traffic",
@@ -205,9 +248,16 @@ def explain_command(file: str, rps: float | None, as_json: bool) -> None:  # noq
     show_default=True,
     help="How the traffic changes.",
 )
-@click.option("--late", metavar="SPAN", help="The new version turns bad so long after its first request.")
 @click.option(
-    "--replay", metavar="FILE", type=click.Path(), help="Count requests that were recorded, instead of chance."
+    "--late",
+    metavar="SPAN",
+    help="The new version turns bad so long after its first request; bit by bit with '20m over 10m'.",
+)
+@click.option(
+    "--replay",
+    metavar="FILE",
+    type=click.Path(),
+    help="What was recorded of a live rollout (see record), instead of chance.",
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="Of chance; the same seed, the same rollout.")
 @click.option("--runs", type=click.IntRange(1), default=1, show_default=True, help="How many, with seeds in a row.")

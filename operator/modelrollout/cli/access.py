@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from modelrollout.adapters.kinds import kind as kind_of
 from modelrollout.adapters.kubeconfig import PersonalConnection, connect_as_person
 from modelrollout.adapters.transport import Call, Transport
 from modelrollout.cli.options import Where
-from modelrollout.errors import ConflictError, KubeError, RefusedError, RolloutError, UnavailableError
+from modelrollout.errors import ConflictError, KubeError, RefusedError, RolloutError, SourceError, UnavailableError
 from modelrollout.names import GROUP, KIND, LABEL_NAME, PLURAL
 
 Object = dict[str, Any]
@@ -66,6 +67,43 @@ class Access:
         except RefusedError:
             return ()
         return items
+
+    async def pods(self, name: str) -> Sequence[Object]:
+        """Return the pods that belong to a ModelDeployment.
+
+        Raises:
+            KubeError: they could not be read.
+        """
+        query: dict[str, str | int] = {"labelSelector": f"{LABEL_NAME}={name}"}
+        call = Call(f"list Pods of {name}", "GET", kind_of("Pod").path(self.namespace), query)
+        try:
+            return tuple((await self._transport.json(call)).get("items") or ())
+        except RefusedError as exc:
+            raise RefusedError(f"{exc}. Ask for a role that may list pods there.", exc.status) from exc
+
+    async def page(self, pod: str, port: int, path: str) -> str:
+        """GET a page of a pod through the API server, as ``kubectl proxy`` would.
+
+        Raises:
+            SourceError: the pod did not answer.
+            RefusedError: we may not ask it.
+        """
+        where, _, asked = path.partition("?")
+        call = Call(
+            f"read {where} of a router",
+            "GET",
+            f"{kind_of('Pod').path(self.namespace, pod)}:{port}/proxy{where}",
+            dict(parse_qsl(asked, keep_blank_values=True)),
+            accept="*/*",
+        )
+        try:
+            return await self._transport.text(call)
+        except RefusedError as exc:
+            if exc.status == 403:
+                raise RefusedError(f"{exc}. Ask for a role that may get pods/proxy there.", 403) from exc
+            raise SourceError(str(exc)) from exc
+        except KubeError as exc:
+            raise SourceError(str(exc)) from exc
 
     async def annotate(self, seen: Mapping[str, Any], values: Mapping[str, str], *, fenced: bool) -> Object:
         """Set annotations on the ModelDeployment that was seen, never on a namesake that took its place.

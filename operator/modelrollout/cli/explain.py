@@ -24,12 +24,14 @@ from modelrollout.api.watched import watched
 from modelrollout.cli.documents import read_documents
 from modelrollout.cli.options import say
 from modelrollout.cli.table import table
+from modelrollout.cli.taken_back import taken_back
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.observation import Limits, Observation
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.status import Rollout
 from modelrollout.domain.verdict import Mode
 from modelrollout.engine.context import Context, contextualize
+from modelrollout.engine.monitor import patience
 from modelrollout.engine.proof import about, due
 from modelrollout.engine.ramp import ends_when, first_rung_risk
 from modelrollout.engine.sizing import needed
@@ -495,6 +497,8 @@ def _monitor(spec: ModelDeploymentSpec, monitor: Monitor) -> Iterator[str]:
     every = format_duration(monitor.interval)
     go = "go" if len(metrics) > 1 else "goes"
     yield f"While no rollout is on its way {names} {go} on being watched every {every}. If one drifts, {then}."
+    if monitor.on_drift == "rollback" and spec.automation == "full":
+        yield from taken_back(metrics, patience(monitor))
     detectors = tuple(one.name for one in metrics if one.judge.weighs(one.judge_config))
     if detectors:
         quiet = about(round(DETECTOR.arl) * monitor.interval)

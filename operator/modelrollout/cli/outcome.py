@@ -73,6 +73,8 @@ class Result(ApiModel):
     """Copies of requests that it got; their answers reached nobody."""
     lost: float = 0.0
     """Requests that no pod answered."""
+    drifting_seconds: float | None = None
+    """When a drift was reported after the promotion, counted from the moment when the new version was applied."""
     forecasts: tuple[ForecastView, ...] = ()
     """What was said early about the requests that it takes."""
     events: tuple[EventView, ...] = ()
@@ -138,6 +140,7 @@ def result(outcome: Outcome, *, events: bool) -> Result:
         first_request_seconds=None if outcome.first_request is None else round(outcome.first_request, 2),
         **arms,
         lost=round(outcome.lost, 1),
+        drifting_seconds=next((round(told.at, 2) for told in outcome.events if told.reason == _DRIFTING), None),
         forecasts=tuple(
             ForecastView(
                 metric=item.metric,
@@ -156,6 +159,7 @@ def result(outcome: Outcome, *, events: bool) -> Result:
     )
 
 
+_DRIFTING = "Drifting"
 ARMS = ("stable", "candidate", "copies")
 
 
@@ -262,6 +266,9 @@ def _many(found: Report) -> Iterator[str]:
     yield ""
     if found.median_seconds is not None:
         yield f"Half of the decisions were made within {_span(found.median_seconds)}."
+    drifting = [one.drifting_seconds for one in found.results if one.drifting_seconds is not None]
+    if drifting:
+        yield f"In {len(drifting)} runs a drift was reported, in half of them within {_span(median(drifting))}."
     yield f"Clients got {found.mean_bad_requests:.4g} bad answers from the candidate on average."
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import click
 
+from modelrollout.cli.drift import drift_lines
 from modelrollout.cli.evidence import evidence_lines
 from modelrollout.cli.table import ago, clock, span, table
 from modelrollout.cli.view import Pods, RevisionView, StageView, View, current_stage, held
@@ -55,7 +56,7 @@ def _headline(view: View) -> Iterator[str]:
 
 
 def _facts(view: View, now: datetime) -> Iterator[str]:
-    rows = [*_rollout_facts(view, now), *_watch_facts(view, now)]
+    rows = [*_rollout_facts(view, now), *_watch_facts(view, now), *_drift_facts(view)]
     if view.paused_by_spec or view.paused_by_request:
         by = " and ".join(
             words
@@ -119,6 +120,15 @@ def _watch_facts(view: View, now: datetime) -> Iterator[tuple[str, str]]:
         passes = f", passes again since {clock(drift.passing_since, now)}" if drift.passing_since is not None else ""
         text = f"{drift.metric} since {clock(drift.since, now)}, {ago(drift.since, now)}{passes}: {drift.message}"
         yield "Drifting", click.style(text, fg="red")
+
+
+def _drift_facts(view: View) -> Iterator[tuple[str, str]]:
+    """Yield what distributions do, as far as their table has gates."""
+    rollout, monitor = view.rollout, view.monitor
+    judged = rollout is not None and rollout.state is not RolloutState.COMPLETED
+    gates = (*rollout.gates, *rollout.watched) if rollout is not None and judged else ()
+    for text, moved in drift_lines((*gates, *(monitor.gates if monitor is not None else ()))):
+        yield "Drift", click.style(text, fg="yellow" if moved else None)
 
 
 def weight(view: View) -> str:

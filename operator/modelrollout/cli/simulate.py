@@ -26,10 +26,11 @@ from modelrollout.cli.options import say
 from modelrollout.cli.outcome import Result, report, result, text
 from modelrollout.cli.plot import plot
 from modelrollout.cli.versions import callings, candidate_of, mix_of, stable_of, words_of
+from modelrollout.cli.worlds import inputs_of, labels_of, late_of, shifts_of, world_words
 from modelrollout.domain.capture import Part
 from modelrollout.errors import RolloutError
 from modelrollout.schema import parse_duration
-from modelrollout.simulation.recording import Entry, read_recording
+from modelrollout.simulation.recording import Change, Recorded, read_recording
 from modelrollout.simulation.trial import Outcome, Setting, run_trial
 from modelrollout.simulation.weather import Weather
 
@@ -43,6 +44,9 @@ class Question:
     candidate: str
     slices: str
     positives: str
+    inputs: str
+    world: str
+    labels: str
     until: str
     traffic: str
     late: str | None
@@ -77,7 +81,7 @@ def simulate(file: str, question: Question, *, as_json: bool) -> int:
     else:
         results = list(_runs(setting, question))
     versions = (words_of(setting.stable), _late(words_of(setting.candidate), question.late))
-    notes = _notes(document, setting)
+    notes = (*world_words(setting.inputs, setting.mix, setting.shifts), *_notes(document, setting))
     answer = report(str(document["metadata"]["name"]), _traffic(question), versions, results, notes)
     say(json.dumps(answer.dump(), indent=2, ensure_ascii=False) if as_json else text(answer))
     return 0
@@ -95,11 +99,23 @@ def _notes(document: Mapping[str, Any], setting: Setting) -> Iterator[str]:
     spec, _ = parse_object(document)
     assert spec is not None
     metrics = spec.analysis.metrics if spec.analysis is not None else ()
-    asked = [metric.name for metric in metrics if metric.source()[0].name == "prometheus"]
+    recorded = {change.metric for change in setting.recording if isinstance(change, Change)}
+    asked = [
+        metric.name for metric in metrics if metric.source()[0].name == "prometheus" and metric.name not in recorded
+    ]
     if asked:
         yield f"There is no Prometheus here: {', '.join(asked)} finds no series, as before the first scrape."
+    if unknown := sorted(recorded - {metric.name for metric in metrics}):
+        yield f"Recorded and not in this file: {', '.join(unknown)}. A metric is known by its name."
+    if missing := [metric.name for metric in metrics if recorded and metric.name not in {*recorded, *asked}]:
+        yield f"Not recorded: {', '.join(missing)}. Nobody sends requests here, so nothing is counted for it."
     if spec.analysis is not None and spec.analysis.golden is not None:
         yield "The golden examples are in the cluster and not in this file: the simulated models answer them rightly."
+    reading = {source.name: name for name, source in [(metric.name, metric.source()[0]) for metric in metrics][::-1]}
+    if "inputs" in reading and not setting.inputs:
+        yield f"Requests have no features, so {reading['inputs']} sees their length alone. Say with --inputs what they hold."
+    if "labels" in reading and not setting.mix.labelled:
+        yield f"Nobody labels anything, so {reading['labels']} has no number. Say with --labels how many answers get a label."
     if _parts(document) and not setting.mix.parts:
         yield "No request is in any part of the traffic. Say with --slices how many are, such as --slices dark=10%."
     if not spec.router()[0].status_port:
@@ -116,15 +132,19 @@ def _document(file: str) -> dict[str, Any]:
 
 def _setting(document: Mapping[str, Any], question: Question) -> Setting:
     stable, parts = stable_of(question.stable), callings(_parts(document))
+    inputs, late = inputs_of(question.inputs), late_of(question.late)
     return Setting(
         document=document,
         rate=question.rps,
         stable=stable,
         candidate=candidate_of(question.candidate, stable, parts),
-        mix=mix_of(question.slices, question.positives, parts),
+        mix=labels_of(question.labels, mix_of(question.slices, question.positives, parts)),
+        inputs=inputs,
+        shifts=shifts_of(question.world, inputs),
         until=None if question.until == "decided" else _duration(question.until, "--until"),
         weather=Weather(question.traffic),
-        late=_duration(question.late, "--late").total_seconds() if question.late else 0.0,
+        late=late.at,
+        over=late.over,
         recording=_recording(question.replay) if question.replay else (),
     )
 
@@ -141,7 +161,7 @@ def _duration(words: str, option: str) -> timedelta:
         raise click.BadParameter(f"{words!r} {exc}.", param_hint=option) from exc
 
 
-def _recording(file: str) -> tuple[Entry, ...]:
+def _recording(file: str) -> tuple[Recorded, ...]:
     try:
         return read_recording(Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeError) as exc:

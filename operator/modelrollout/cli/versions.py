@@ -61,7 +61,7 @@ def mix_of(slices: str, positives: str, parts: Mapping[str, str]) -> Mix:
     shares = tuple(_in_part(piece, parts, "--slices") for piece in pieces)
     if sum(share for _, share in shares) > 1 + 1e-9:
         raise click.BadParameter("the shares are more than 100 % together.", param_hint="--slices")
-    share = _share(positives)
+    share = share_of(positives)
     if share is None:
         raise click.BadParameter(f"{positives} cannot be read. Write {_EXAMPLES['errors']}.", param_hint="--positives")
     return Mix(shares, share)
@@ -78,22 +78,23 @@ def callings(parts: Iterable[Part]) -> dict[str, str]:
 def words_of(behaviour: Behaviour) -> str:
     """Return what a version does, in words."""
     said = [
-        f"fails {_percent(behaviour.errors)} of its requests",
+        f"fails {percent(behaviour.errors)} of its requests",
         f"half of its answers take {behaviour.latency * 1000:.4g} ms",
     ]
     if behaviour.differs:
-        said.append(f"it predicts another label for {_percent(behaviour.differs)} of the requests")
-    said += [f"another label for {_percent(share)} of {part}" for part, share in behaviour.differs_in]
+        said.append(f"it predicts another label for {percent(behaviour.differs)} of the requests")
+    said += [f"another label for {percent(share)} of {part}" for part, share in behaviour.differs_in]
     if behaviour.noise:
-        said.append(f"{_percent(behaviour.noise)} of its predictions are chance")
+        said.append(f"{percent(behaviour.noise)} of its predictions are chance")
     if behaviour.empty:
-        said.append(f"{_percent(behaviour.empty)} of its answers are empty")
+        said.append(f"{percent(behaviour.empty)} of its answers are empty")
     if behaviour.always:
         said.append(f"it always predicts {behaviour.always}")
     return ", ".join(said)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Return a share for people."""
     return f"{share * 100:.4g} %"
 
 
@@ -105,7 +106,7 @@ def _in_part(piece: str, parts: Mapping[str, str], option: str) -> tuple[str, fl
         raise click.BadParameter(
             f"{name!r} is no part of the traffic. In spec.analysis.slices: {known}.", param_hint=option
         )
-    share = _share(value)
+    share = share_of(value)
     if share is None:
         raise click.BadParameter(f"{piece} cannot be read. Write {_EXAMPLES['errors']}.", param_hint=option)
     return parts[name], share
@@ -143,7 +144,8 @@ _EXAMPLES = {
 }
 
 
-def _share(value: str) -> float | None:
+def share_of(value: str) -> float | None:
+    """Return a share that people wrote, such as 5% or 0.05; None when it is none."""
     found = _PERCENT.fullmatch(value)
     try:
         share = float(found[1]) / 100 if found else float(value)
@@ -156,7 +158,7 @@ def _shared(field: str) -> _Change:
     """Return what reads a share into a field."""
 
     def change(behaviour: Behaviour, value: str) -> Behaviour | None:
-        share = _share(value)
+        share = share_of(value)
         return replace(behaviour, **{field: share}) if share is not None else None  # type: ignore[arg-type]  # fields of shares
 
     return change

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from modelrollout.adapters.observe import Polled
-from modelrollout.adapters.protocols import Http, Pods
+from modelrollout.adapters.protocols import Pages, Pods
 from modelrollout.adapters.reading import is_router, read_pod
 from modelrollout.controller.queue import Key
 from modelrollout.domain.observation import PodSeen, RouterPodSeen
@@ -83,6 +83,15 @@ class _Watch:
     measure: dict["Lane", asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
 
 
+Sampled = Callable[[AnalysisWants, MetricWants, Sample], Sample]
+"""Told what is measured and what was found; returns what counts."""
+
+
+def as_found(_wants: AnalysisWants, _metric: MetricWants, sample: Sample) -> Sample:
+    """Return a sample as it was found."""
+    return sample
+
+
 class Poller:
     """Polls what passes want, and wakes a key when an answer matters.
 
@@ -95,11 +104,12 @@ class Poller:
         background: poll in tasks of its own; False when a simulation calls :meth:`poll_routers` and
             :meth:`poll_metrics`.
         shown: how often a pass is told of numbers that decide nothing.
+        sampled: told each sample, to record it or to put a recorded one in its place.
     """
 
     def __init__(  # noqa: PLR0913  # the ports of one object, each injected
         self,
-        http: Http,
+        http: Pages,
         pods: Pods,
         clock: Callable[[], datetime],
         wake: Callable[[Key], None],
@@ -107,6 +117,7 @@ class Poller:
         *,
         background: bool = True,
         shown: timedelta = SHOWN,
+        sampled: Sampled = as_found,
     ) -> None:
         self._http = http
         self._pods = pods
@@ -115,6 +126,7 @@ class Poller:
         self._tell = tell
         self._background = background
         self._shown = shown
+        self._sampled = sampled
         self._routers_at_once = asyncio.Semaphore(AT_ONCE)
         self._collectors_at_once = asyncio.Semaphore(AT_ONCE)
         self._queries_at_once = asyncio.Semaphore(QUERIES_AT_ONCE)
@@ -234,7 +246,7 @@ class Poller:
     async def _measure(
         self, key: Key, watch: _Watch, wants: AnalysisWants, metric: MetricWants, pages: "_Pages"
     ) -> None:
-        sample = await self._sample(wants, metric, pages)
+        sample = self._sampled(wants, metric, await self._sample(wants, metric, pages))
         # The stage may have changed while the source was slow: the answer then belongs to a question nobody asks any more.
         if watch.epoch == wants.epoch and self._fold(watch, wants, metric, sample):
             self._wake(key)

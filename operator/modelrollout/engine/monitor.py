@@ -4,8 +4,9 @@ A watch lasts as long as no rollout is on its way and one revision is stable; a 
 fails it: a limit that was broken in so many windows in a row, or a change detector that speaks. It drifts until it has passed
 for ten polls without a break; a poll without a number is a break, because silence is no recovery.
 
-A drift is a fact for people: a condition, an Event, a gauge. Only ``onDrift: rollback`` acts on it, and only on the rung
-``full``: it asks for the revision that was stable before, as a person would, and says so.
+A drift is a fact for people: a condition, an Event, a gauge. Only ``onDrift: rollback`` acts on it, only on the rung ``full``,
+and only where it is the version's own doing (``culprit.py``): it asks for the revision that was stable before, as a person
+would, and says so.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from modelrollout.domain.status import RolloutState
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.analysis import age, judge_alone
 from modelrollout.engine.context import Context
+from modelrollout.engine.culprit import Culprit, culprit
 from modelrollout.engine.lifecycle import roll_back_to
 from modelrollout.engine.reference import known
 from modelrollout.engine.wants import QUIET, watch_of
@@ -75,11 +77,13 @@ def attend(context: Context, *, settled: bool) -> Context:
 
 
 def due(context: Context) -> datetime | None:
-    """Return when a metric will have passed for long enough; None while none does."""
+    """Return when a metric will have passed for long enough, or drifted for long enough to be acted on; None: never."""
     monitor, asked = context.status.monitor, settings(context)
     if monitor is None or asked is None:
         return None
-    ends = (one.passing_since + patience(asked) for one in monitor.drifting if one.passing_since is not None)
+    ends = [one.passing_since + patience(asked) for one in monitor.drifting if one.passing_since is not None]
+    if monitor.drifting and not _why_not(context, asked) and (until := _culprit(context, monitor, asked).until):
+        ends.append(until)
     return min(ends, default=None)
 
 
@@ -104,7 +108,7 @@ def condition_words(context: Context) -> tuple[str, str, str] | None:
         names = ", ".join(one.name for one in watched(context.spec))
         return "False", reason, f"Nothing drifts in {names}. {_stale_words(monitor)}{concept}."
     told = "; ".join(f"{one.metric}: {one.message}" for one in monitor.drifting)
-    why = _why_not(context, asked)
+    why = _why_not(context, asked) or _culprit(context, monitor, asked).excuse
     only = f" onDrift: rollback does nothing: {why}." if asked.on_drift == "rollback" and why else ""
     return "True", reason, f"{told}.{only} {_stale_words(monitor)}{concept}."
 
@@ -197,7 +201,7 @@ def _revert(context: Context) -> Context:
     if monitor is None or asked is None or not monitor.drifting or asked.on_drift != "rollback":
         return context
     home = _before(context)
-    if home is None or _why_not(context, asked):
+    if home is None or _why_not(context, asked) or _culprit(context, monitor, asked).excuse:
         return context
     told = "; ".join(f"{one.metric}: {one.message}" for one in monitor.drifting)
     reverted = Reverted(revision=monitor.revision, to=home, message=told[:1024], at=context.now)
@@ -224,6 +228,10 @@ def _why_not(context: Context, asked: Monitor) -> str:
     if home == context.named.name:
         return f"{home}, which was stable before, is what the spec names, and its last attempt was aborted"
     return ""
+
+
+def _culprit(context: Context, monitor: Monitoring, asked: Monitor) -> Culprit:
+    return culprit(watched(context.spec), monitor, context.now, patience(asked))
 
 
 def _before(context: Context) -> str | None:

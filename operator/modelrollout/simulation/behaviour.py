@@ -1,6 +1,6 @@
 """How the pods of an image behave: when they are Ready, how fast they answer, how often they fail, and what they predict."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,30 @@ class Behaviour:
             f"always predicts {self.always}" if self.always else "",
         ]
         return ", ".join(filter(None, bad)) or "behaves well"
+
+    def towards(self, other: "Behaviour", part: float) -> "Behaviour":
+        """Return what lies between two, so far from this one. What is no number is the other one's at the end of the way."""
+        if part >= 1:
+            return other
+        places = dict.fromkeys(place for place, _ in (*self.differs_in, *other.differs_in))
+        return replace(
+            self,
+            errors=between(self.errors, other.errors, part),
+            latency=between(self.latency, other.latency, part),
+            differs=between(self.differs, other.differs, part),
+            differs_in=tuple((place, between(self.differing(place), other.differing(place), part)) for place in places),
+            noise=between(self.noise, other.noise, part),
+            empty=between(self.empty, other.empty, part),
+        )
+
+    def differing(self, place: str) -> float:
+        """Return the share of requests of one part of the traffic of which it predicts another label than the right one."""
+        return dict(self.differs_in).get(place, self.differs)
+
+
+def between(one: float, other: float, part: float) -> float:
+    """Return the number that lies so far from one to another."""
+    return one + (other - one) * part
 
 
 class Behaviours:

@@ -1,7 +1,7 @@
 """Requests and answers as bodies, in the protocol that a capture names and with what it looks for at its place."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modelrollout.collector.collector import Message
@@ -66,12 +66,25 @@ def answer(capture: Capture, said: str, number: str, arm: str, asked: Message) -
     document: Any = {}
     if capture.protocol is Protocol.OPEN_AI:
         document = {"choices": [{"finish_reason": "stop"}]}
-    output = capture.observed.output if capture.observed is not None else None
-    for extraction in (*capture.extractions, *([output] if output is not None else [])):
+    for extraction in _extractions(capture):
         document = _written(
             document, extraction.path or _PLACES[capture.protocol], _prediction(capture, extraction, said)
         )
     return Message(number, arm=arm, body=json.dumps(document).encode(), headers=asked.headers)
+
+
+def _extractions(capture: Capture) -> Iterator[Extraction]:
+    """Yield where anybody looks for a prediction."""
+    yield from capture.extractions
+    if capture.observed is not None and capture.observed.output is not None:
+        yield capture.observed.output
+    if capture.labelled is not None:
+        yield capture.labelled.output
+
+
+def label(capture: Capture, output: Extraction, right: str) -> object:
+    """Return what somebody sends who knows what would have been right."""
+    return _prediction(capture, output, right)
 
 
 def _prediction(capture: Capture, extraction: Extraction, said: str) -> Any:  # noqa: ANN401  # JSON

@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 
+from modelrollout.controller.polling import Sampled, as_found
 from modelrollout.domain.observation import Limits
+from modelrollout.domain.reading import Sample
+from modelrollout.engine.wants import AnalysisWants, MetricWants
 from modelrollout.errors import RolloutError
 from modelrollout.names import COMPONENT_ROUTER, KIND, LABEL_COMPONENT
 from modelrollout.simulation.agenda import Agenda
@@ -52,6 +55,7 @@ class Cluster:
         writes: what the operators have tried to write, in order.
         on_route: told each router that runs something else than before.
         on_write: told the number of each write, just before it.
+        sampled: told each sample that an operator takes; returns the one that counts.
         skew: how far the clock of the next operator is from the true one.
         frozen_for: seconds that an operator that freezes stands still.
     """
@@ -60,6 +64,7 @@ class Cluster:
         self, name: str = "digits", *, rate: float = 100.0, limits: Limits | None = None, chance: Chance | None = None
     ) -> None:
         self.limits = limits or Limits()
+        self.sampled: Sampled = as_found
         self.skew = timedelta()
         self.frozen_for = FROZEN
         self.agenda = Agenda()
@@ -98,6 +103,7 @@ class Cluster:
             died=self._died,
             still=self._stillness.since,
             skew=self.skew,
+            sampled=self._take,
         )
         replica.start()
         self.replica = replica
@@ -223,6 +229,10 @@ class Cluster:
         self.traffic.settle()
         leaving = change is Change.DELETED or "deletionTimestamp" in stored["metadata"]
         (self.traffic.open if is_ready(stored) and not leaving else self.traffic.close)(envoy)
+
+    def _take(self, wants: AnalysisWants, metric: MetricWants, sample: Sample) -> Sample:
+        """What becomes of samples may change while an operator runs."""
+        return self.sampled(wants, metric, sample)
 
     def _wrote(self, number: int, what: str) -> None:
         self.writes.append(what)

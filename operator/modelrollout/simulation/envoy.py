@@ -20,6 +20,7 @@ from modelrollout.simulation.arrivals import Arrived, Chance
 from modelrollout.simulation.behaviour import Behaviour
 from modelrollout.simulation.counts import Counts
 from modelrollout.simulation.kinds import Meeting
+from modelrollout.simulation.labelled import Labelled
 from modelrollout.simulation.pairs import Pairs
 from modelrollout.simulation.traffic import Traffic
 from modelrollout.simulation.watched import Watched
@@ -98,6 +99,7 @@ class Envoy:
         random = traffic.chance.random if traffic.chance is not None else None
         self.pairs = Pairs(random, pod)
         self.watched = Watched(random)
+        self.labelled = Labelled(random)
 
     def load(self, files: Mapping[str, str]) -> None:
         """Take new files; equal ones change nothing."""
@@ -108,6 +110,7 @@ class Envoy:
         capture = _read_capture(files.get(CAPTURE_FILE))
         self.pairs.obey(capture)
         self.watched.obey(capture)
+        self.labelled.obey(capture)
         before = (self.clusters, self.routes)
         # A process that boots fetches its clusters first; later each file is noticed by itself.
         steps = [self._take_clusters, self._take_routes]
@@ -169,17 +172,19 @@ class Envoy:
             self._watch(cluster, requests * percent / 100)
 
     def _watch(self, cluster: str, requests: float) -> None:
-        """Show requests to a collector that observes them all: of copied ones another share than of those that are not."""
+        """Show requests to a collector that looks at them all: of copied ones another share than of those that are not."""
         capture, chance = self.pairs.capture, self._traffic.chance
         behaviour = next(iter(self.members(cluster).values()), None)
-        if capture is None or capture.observed is None or behaviour is None:
+        if capture is None or behaviour is None or (capture.observed is None and capture.labelled is None):
             return
         copied = max(self.routes.mirrors.values(), default=0) / 100 if cluster in self.routes.arms else 1.0
         with_copy = self.watched.some(requests * copied, capture.percent)
-        without = self.watched.some(requests * (1 - copied), capture.observed.percent)
+        percent = capture.observed.percent if capture.observed is not None else capture.percent
+        without = self.watched.some(requests * (1 - copied), percent)
         shared = chance.shared if chance is not None else 0.0
         seen = with_copy + without
-        self.watched.answered(cluster, behaviour, self._traffic.mix, shared, seen, self._now())
+        for one in (self.watched, self.labelled):
+            one.answered(cluster, behaviour, self._traffic.mix, shared, seen, self._now())
 
     def _compare(self, cluster: str, requests: float) -> None:
         """Show copied requests to the collector, with what both versions say to them."""

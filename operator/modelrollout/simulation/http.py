@@ -55,7 +55,7 @@ class SimulatedHttp:
         if not self.collects(envoy.pod) or envoy.pairs.capture is None:
             raise SourceError(f"Asking {what}: it answered 503. Check its log.")
         envoy.account()
-        return json.dumps({**envoy.pairs.page(), **envoy.watched.page()})
+        return json.dumps({**envoy.pairs.page(), **envoy.watched.page(), **envoy.labelled.page(self._now())})
 
     def _envoy(self, address: str, what: str) -> Envoy:
         for pod in self._store.every("Pod"):

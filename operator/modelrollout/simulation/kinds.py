@@ -6,6 +6,7 @@ one kind are all alike, and it is enough to count them: what a kind amounts to i
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
@@ -32,11 +33,17 @@ class Mix:
         parts: which share of the requests is in which part of the traffic, by the part's name; each is in one at most.
         positives: share of the requests of which the right label is positive.
         inputs: how the values of features are spread.
+        concept: share of the requests of which the right label has become the other one, and no version knows it.
+        labelled: share of the answers that are looked at of which the right label becomes known.
+        after: how long after the answer.
     """
 
     parts: tuple[tuple[str, float], ...] = ()
     positives: float = 0.5
     inputs: "tuple[Law, ...]" = ()
+    concept: float = 0.0
+    labelled: float = 0.0
+    after: timedelta = timedelta()
 
 
 @dataclass(frozen=True)
@@ -84,17 +91,30 @@ def kinds(meeting: Meeting) -> Mapping[Kind, float]:
     return found
 
 
-def _kinds(meeting: Meeting) -> Iterator[tuple[Kind, float]]:
-    mix = meeting.mix
+def answers(behaviour: Behaviour, mix: Mix, shared: float) -> Iterator[tuple[str, str, str, float]]:
+    """Yield part of the traffic, right label, what a version says to it, and how often that comes, if it does."""
+    for part, truth, share in asked(mix):
+        for said, chance in says(behaviour, truth, part, shared).items():
+            if share * chance > 0:
+                yield part, truth, said, share * chance
+
+
+def asked(mix: Mix) -> Iterator[tuple[str, str, float]]:
+    """Yield part of the traffic, right label, and which share of the requests is of both."""
     parts = {**dict(mix.parts), "": max(0.0, 1 - sum(share for _, share in mix.parts))}
     truths = {POSITIVE: mix.positives, NEGATIVE: 1 - mix.positives}
     for (part, of_part), (truth, of_truth) in product(parts.items(), truths.items()):
+        yield part, truth, of_part * of_truth
+
+
+def _kinds(meeting: Meeting) -> Iterator[tuple[Kind, float]]:
+    for part, truth, share_of_both in asked(meeting.mix):
         stable = says(meeting.stable, truth, part, meeting.shared)
         candidate = says(meeting.candidate, truth, part, meeting.shared)
         again: dict[str | None, float] = {None: 1 - meeting.again}
         again |= {said: share * meeting.again for said, share in stable.items()}
         for one, two, three in product(stable, candidate, again):
-            share = of_part * of_truth * stable[one] * candidate[two] * again[three]
+            share = share_of_both * stable[one] * candidate[two] * again[three]
             if share > 0:
                 yield Kind(part, one, two, three), share
 
@@ -106,7 +126,7 @@ def says(behaviour: Behaviour, truth: str, part: str, shared: float) -> dict[str
     answers = (1 - behaviour.errors) * (1 - shared)
     predicts = answers * (1 - behaviour.empty)
     meant = behaviour.always or truth
-    differs, noise = dict(behaviour.differs_in).get(part, behaviour.differs), behaviour.noise
+    differs, noise = behaviour.differing(part), behaviour.noise
     other = differs * (1 - noise) + (1 - differs) * noise
     return {
         meant: predicts * (1 - other),

@@ -33,6 +33,7 @@ class Person:
         self._store = store
         self._log = log
         self._numbers = count(1)
+        self._read: tuple[Mapping[str, Any], Status] = ({}, Status())
         self.name = name
 
     @property
@@ -43,7 +44,11 @@ class Person:
     @property
     def status(self) -> Status:
         """Its status; an empty one when there is none."""
-        return Status.model_validate((self.object or {}).get("status") or {})
+        raw = (self.object or {}).get("status") or {}
+        # Stored objects are never changed in place, and people look far more often than anything is written.
+        if raw is not self._read[0]:
+            self._read = raw, Status.model_validate(raw)
+        return self._read[1]
 
     def apply(self, spec: Mapping[str, Any]) -> None:
         """Create the ModelDeployment, or replace its spec."""

@@ -1,20 +1,32 @@
-"""Counters recorded from a live rollout, to be counted again by simulated routers: the same numbers, another spec.
+"""What was recorded of a live rollout, to be counted again on a simulated cluster: the same numbers, another spec.
 
-The form is a JSON list with one entry for each arm and poll::
+The short form is a JSON list with one entry for each arm and poll, which the simulated routers count::
 
     [{"at": 10, "arm": "candidate", "total": 12, "bad": 1}, {"at": 10, "arm": "stable", "total": 110, "bad": 0}, ...]
 
 ``at`` counts seconds since the candidate got its first request; ``total`` and ``bad`` are the requests, and the bad ones among
 them, since the entry before. Counters that were never reset may be written as they are: ``{"totals": [...]}`` holds the same
 list with what was counted since the beginning; ``{"increments": [...]}`` is the plain list.
+
+The long form holds all that the metrics of a rollout have read, as lines of JSON that each tell one change::
+
+    {"at": 10.0, "metric": "errors", "arm": "candidate", "pod": "digits-router-1", "series": "completed", "value": 12}
+    {"at": 10.0, "metric": "queue", "gauge": 3.5}
+    {"at": 20.0, "metric": "queue", "state": "Stale", "message": "Prometheus answers with a number older than 5m."}
+
+``at`` counts seconds since the metrics were first read, which is when the candidate gets its first requests. A counter is raw
+and keeps its value until another line says otherwise; ``null`` ends it. ``slice`` is there where it is a part of the traffic, and
+the arms that get copies are ``candidate-mirror`` and ``stable-mirror``. A metric that had no value has a ``state`` until it has
+one again: then its gauge, or the state ``Value``. A last line that was cut off is left out.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from modelrollout.domain.reading import Key, State
 from modelrollout.errors import RolloutError
 from modelrollout.names import mirror_cluster
 from modelrollout.simulation.arrivals import Arrived
@@ -23,6 +35,8 @@ if TYPE_CHECKING:
     from modelrollout.simulation.envoy import Routes
 
 ARMS = ("candidate", "stable")
+_COUNTER = {"at", "metric", "arm", "pod", "series", "value"}
+_STATE = {"at", "metric", "state", "message"}
 
 
 @dataclass(frozen=True)
@@ -42,12 +56,52 @@ class Entry:
     bad: int
 
 
-def read_recording(text: str) -> tuple[Entry, ...]:
-    """Read a recording; its entries are sorted by time.
+@dataclass(frozen=True)
+class Change:
+    """What became of one metric at one poll: of one of its counters, or of all of it.
+
+    Attributes:
+        at: seconds since the metrics were first read.
+        metric: name.
+        key: which counter, its arm named by what it was; None: the metric is a gauge, or its state is meant.
+        value: of the counter or the gauge; None: the counter is not there any more, or the metric has no value.
+        state: VALUE, or why the metric has no value.
+        message: for people, when it has none.
+    """
+
+    at: float
+    metric: str
+    key: Key | None = None
+    value: float | None = None
+    state: State = State.VALUE
+    message: str = ""
+
+    def line(self) -> str:
+        """Return it in the long form."""
+        raw: dict[str, Any] = {"at": round(self.at, 6), "metric": self.metric}
+        if self.key is not None:
+            raw |= {"arm": self.key.arm, "pod": self.key.pod, "series": self.key.series}
+            raw |= {"slice": self.key.slice} if self.key.slice else {}
+            raw["value"] = self.value
+        elif self.value is not None:
+            raw["gauge"] = self.value
+        else:
+            raw |= {"state": str(self.state), "message": self.message}
+        return json.dumps(raw, ensure_ascii=False)
+
+
+Recorded = Entry | Change
+
+
+def read_recording(text: str) -> tuple[Recorded, ...]:
+    """Read a recording; what it holds is sorted by time.
 
     Raises:
-        RolloutError: it is none, with the entry that is wrong.
+        RolloutError: it is none, with the entry or the line that is wrong.
     """
+    lines = text.splitlines(keepends=True)
+    if lines and _begins_long(lines[0]):
+        return tuple(sorted(_changes(lines), key=lambda change: change.at))
     try:
         raw = json.loads(text)
     except ValueError as exc:
@@ -62,6 +116,54 @@ def read_recording(text: str) -> tuple[Entry, ...]:
     if not any(entry.arm == "candidate" for entry in entries):
         raise RolloutError('Reading a recording: nothing in it is about the candidate. Write "arm": "candidate".')
     return entries
+
+
+def _begins_long(line: str) -> bool:
+    try:
+        raw = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(raw, dict) and "metric" in raw
+
+
+def _changes(lines: Iterable[str]) -> Iterator[Change]:
+    for number, line in enumerate(lines, 1):
+        what = f"Reading a recording: line {number}"
+        try:
+            raw = json.loads(line)
+        except ValueError as exc:
+            if not line.endswith("\n"):
+                # Whoever wrote it was stopped.
+                return
+            raise RolloutError(f"{what} is no JSON: {exc}") from exc
+        change = _change(raw) if isinstance(raw, dict) else None
+        if change is None:
+            raise RolloutError(f"{what} tells neither a counter, nor a gauge, nor a state. Record it anew.")
+        yield change
+
+
+def _change(raw: Mapping[str, Any]) -> Change | None:
+    """Return what a line tells; None: nothing that is known."""
+    match raw:
+        case {"at": int() | float() as at, "metric": str(metric), **rest} if at >= 0:
+            pass
+        case _:
+            return None
+    match rest:
+        case {"arm": str(arm), "pod": str(pod), "series": str(series), "value": value} if raw.keys() - {
+            "slice"
+        } == _COUNTER and (value is None or _is_count(value)):
+            return Change(at, metric, Key(arm, pod, series, str(raw.get("slice", ""))), value)
+        case {"gauge": int() | float() as gauge} if len(rest) == 1:
+            return Change(at, metric, None, gauge)
+        case {"state": str(state), "message": str(message)} if raw.keys() == _STATE and state in set(State):
+            return Change(at, metric, state=State(state), message=message)
+        case _:
+            return None
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int | float) and value >= 0
 
 
 def _entries(raw: list[Any]) -> tuple[Entry, ...]:
@@ -100,16 +202,16 @@ class Replay:
     """Requests as they were recorded. Each entry is told by the router that is first asked about its moment.
 
     Args:
-        entries: sorted by time.
+        recording: sorted by time; of the long form nothing arrives, but it says how long there is something to tell.
 
     Attributes:
         begin: when the candidate got its first request; nothing arrives before.
         stable: cluster of the stable revision.
     """
 
-    def __init__(self, entries: tuple[Entry, ...]) -> None:
-        self._left = list(reversed(entries))
-        self._seconds = entries[-1].at
+    def __init__(self, recording: tuple[Recorded, ...]) -> None:
+        self._left = [entry for entry in reversed(recording) if isinstance(entry, Entry)]
+        self._seconds = recording[-1].at
         self.begin: datetime | None = None
         self.stable = ""
 

@@ -11,7 +11,7 @@ from modelrollout.adapters.children import WATCHED, Children
 from modelrollout.adapters.observe import Observer
 from modelrollout.adapters.pods import PodStore
 from modelrollout.adapters.protocols import Http, Kube
-from modelrollout.controller.polling import FAST, SLOW, Poller
+from modelrollout.controller.polling import FAST, SLOW, Poller, Sampled, as_found
 from modelrollout.controller.probing import AGAIN, Prober
 from modelrollout.controller.queue import Key, KeyedQueue
 from modelrollout.controller.reconciler import Reconciler
@@ -43,6 +43,7 @@ class Replica:
         died: told when it died at a write.
         still: whether routers would answer now as they did at a time; then they need not be asked.
         skew: how far its clock is from the true one.
+        sampled: told each sample that it takes, see :class:`modelrollout.controller.polling.Poller`.
     """
 
     def __init__(  # noqa: PLR0913  # one process and all that surrounds it
@@ -56,6 +57,7 @@ class Replica:
         died: Callable[[], None],
         still: Callable[[datetime], bool] = lambda _asked: False,
         skew: timedelta = timedelta(),
+        sampled: Sampled = as_found,
     ) -> None:
         self._agenda = agenda
         self._store = store
@@ -73,7 +75,9 @@ class Replica:
         self._queue = KeyedQueue()
         self._children = Children()
         self._pods = PodStore(self.wake)
-        self._poller = Poller(http, self._pods, self.now, self.wake, background=False, shown=limits.gate_interval)
+        self._poller = Poller(
+            http, self._pods, self.now, self.wake, background=False, shown=limits.gate_interval, sampled=sampled
+        )
         self._prober = Prober(self._echo, http, self.now, self.wake, background=False)
         self._reconciler = Reconciler(
             kube=self._echo,

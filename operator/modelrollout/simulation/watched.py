@@ -19,7 +19,7 @@ from modelrollout.names import mirror_cluster
 from modelrollout.simulation.behaviour import Behaviour
 from modelrollout.simulation.bodies import answer, request
 from modelrollout.simulation.chance import binomial, split
-from modelrollout.simulation.kinds import NEGATIVE, POSITIVE, SILENCE, Mix, says
+from modelrollout.simulation.kinds import SILENCE, Mix, answers
 
 QUANTILES = 20
 """Values of a feature that are asked for at a time, each as frequent as the other ones."""
@@ -80,20 +80,13 @@ class Watched:
         capture = self._capture
         if capture is None or capture.observed is None or cluster not in _arms(capture) or not requests:
             return
-        parts = {**dict(mix.parts), "": max(0.0, 1 - sum(share for _, share in mix.parts))}
-        said = [
-            (part, says_so, of_part * of_truth * chance)
-            for (part, of_part), (truth, of_truth) in product(
-                parts.items(), ((POSITIVE, mix.positives), (NEGATIVE, 1 - mix.positives))
-            )
-            for says_so, chance in says(behaviour, truth, part, shared).items()
-            if of_part * of_truth * chance > 0
-        ]
+        said = [(part, says_so, share) for part, _, says_so, share in answers(behaviour, mix, shared)]
         for (part, says_so, _), number in self._shared(said, requests):
             if says_so != SILENCE:
                 self._add(_said(capture, cluster, part, says_so), number)
         if cluster not in (capture.stable, capture.candidate):
             return
+        parts = {**dict(mix.parts), "": max(0.0, 1 - sum(share for _, share in mix.parts))}
         values = _values(mix, at, cluster)
         asked = [
             (part, some, share / len(values)) for (part, share), some in product(parts.items(), values) if share > 0

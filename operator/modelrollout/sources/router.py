@@ -136,6 +136,10 @@ class RouterSource(Source[RouterConfig]):
         """What the router did not send says nothing about the candidate."""
         return config.signal is Signal.ERROR_RATE
 
+    def of_inputs(self, config: RouterConfig) -> bool:
+        """How much is asked is the clients' doing."""
+        return config.signal is Signal.REQUESTS
+
     def quantile(self, config: RouterConfig) -> float | None:
         """Latencies are shown by one."""
         return (config.quantile or DEFAULT_QUANTILE) if config.signal in _HISTOGRAMS else None

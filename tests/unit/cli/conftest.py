@@ -71,6 +71,9 @@ class World:
     user: str | None = "ann@example.org"
     maps: list[dict[str, Any]] = field(default_factory=list)
     """ConfigMaps of the ModelDeployment."""
+    pods: list[dict[str, Any]] = field(default_factory=list)
+    page: Callable[[str, str], str] | None = None
+    """What a pod answers through the API server, by its name with the port, and path."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     version: int = 1000
 
@@ -115,10 +118,22 @@ class World:
                 if raw is None:
                     return refusal(404, f'modeldeployments.modelrollout.dev "{name}" not found')
                 return web.json_response(raw) if method == "GET" else await self._patch(request, raw)
-            case "GET", [*_, ("deployments" | "controllerrevisions" | "configmaps") as plural]:
+            case "GET", ["api", "v1", "namespaces", _, *rest]:
+                return self._core(request, rest)
+            case "GET", [*_, ("deployments" | "controllerrevisions") as plural]:
                 assert request.query["labelSelector"] == "modelrollout.dev/name=digits"
-                children = {"deployments": DEPLOYMENTS, "controllerrevisions": SNAPSHOTS, "configmaps": self.maps}
+                children = {"deployments": DEPLOYMENTS, "controllerrevisions": SNAPSHOTS}
                 return web.json_response({"items": children[plural]})
+        raise AssertionError(request.path)
+
+    def _core(self, request: web.Request, parts: list[str]) -> web.Response:
+        match parts:
+            case ["pods", pod, "proxy", *path]:
+                assert self.page is not None
+                return web.Response(text=self.page(pod, "/".join(path)))
+            case ["pods" | "configmaps" as plural]:
+                assert request.query["labelSelector"] == "modelrollout.dev/name=digits"
+                return web.json_response({"items": self.pods if plural == "pods" else self.maps})
         raise AssertionError(request.path)
 
     async def _patch(self, request: web.Request, raw: dict[str, Any]) -> web.Response:

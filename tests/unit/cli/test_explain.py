@@ -289,6 +289,24 @@ def test_a_watch_says_who_goes_back():
     assert "a person decides (automation: assist)" in "\n".join(by_a_person)
 
 
+def test_a_watch_says_what_takes_nothing_back():
+    asked, answered = ({"name": name, f"{name}s": {}, "drift": {}} for name in ("input", "output"))
+    tried = {**ERRORS, "name": "tried", "mode": "observe"}
+
+    def said(*metrics, **changes):
+        analysis = {**analysis_with(*metrics, onDrift="rollback"), "inputs": {}}
+        model = {"protocol": "openInference"}
+        return "\n".join(explained(model=model, analysis=analysis, **changes).notes)
+
+    every = said(ERRORS, asked, answered, tried)
+    assert "While what is asked drifts (input) nothing is taken back, as that is no version's doing; " in every
+    assert "errors, output: for 10m without that." in every
+    assert "tried: a drift takes nothing back (mode)." in every
+    assert "output: a drift takes nothing back, because" in said(ERRORS, answered)
+    assert "(input) nothing is taken back, as that is no version's doing; nothing else is watched." in said(asked)
+    assert "taken back" not in said(ERRORS) + said(ERRORS, asked, automation="assist")
+
+
 COMPARED = {"name": "errors", "router": {"signal": "errorRate"}, "compare": {}}
 SLOW = {"name": "slow", "router": {"signal": "latencySeconds"}, "threshold": {"max": 0.2}}
 

@@ -1,4 +1,6 @@
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import click
 import pytest
@@ -23,6 +25,9 @@ from tests.unit.cli.states import (
     route,
     thing,
 )
+
+ROOT = Path(__file__).parents[3]
+REPORT, PAGE = ROOT / "tests" / "data" / "reports" / "drifted.json", ROOT / "docs" / "drift.md"
 
 
 def shown(raw, deployments=DEPLOYMENTS, snapshots=SNAPSHOTS):
@@ -330,3 +335,61 @@ slow     Fail (warn)   0.7     ≤ 0.1
         in text
     )
     assert "Warned=True (MetricWarns): slow: 0.7" in text
+
+
+DRIFT = {"name": "asked", "verdict": "Undecided", "state": "Value", "limit": "stable ± 10 pp"}
+SHARES = {"about": "brightness at most 50", "requests": 200}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "line"),
+    [
+        (
+            {"candidate": 1.0, "stable": 0.99, "reference": 0.64, "moved": "world", "pace": "sudden"},
+            "asked: brightness at most 50 in 100 %, +36 pp from the reference (stable ± 10 pp; world, sudden)",
+        ),
+        (
+            {"candidate": 0.2, "stable": 0.58, "reference": 0.6, "moved": "candidate"},
+            "asked: brightness at most 50 in 20 %, −38 pp from stable (stable ± 10 pp; candidate)",
+        ),
+        (
+            {"candidate": 0.62, "stable": 0.6, "reference": 0.6},
+            "asked: brightness at most 50 in 62 %, +2 pp from stable (stable ± 10 pp)",
+        ),
+        (
+            {"candidate": 0.9, "reference": 0.6, "moved": "world"},
+            "asked: brightness at most 50 in 90 %, +30 pp from the reference (stable ± 10 pp; world)",
+        ),
+    ],
+)
+def test_the_feature_that_drifts_most_stands_in_a_line(evidence, line):
+    rollout = {**ROLLOUT, "gates": [{**DRIFT, "evidence": {**SHARES, **evidence}}]}
+    assert f"\nDrift         {line}\n" in shown(thing(progressing(rollout=rollout)))
+
+
+def test_a_part_of_the_traffic_that_has_moved_has_a_line_of_its_own():
+    quiet, moved = {**SHARES, "slice": "light=day"}, {**SHARES, "slice": "light=dark", "moved": "inputs"}
+    parts = [one | {"candidate": 0.9, "stable": 0.6} for one in (quiet, moved)]
+    text = shown(thing(progressing(rollout={**ROLLOUT, "gates": [{**DRIFT, "evidence": SHARES, "slices": parts}]})))
+    assert [line for line in text.splitlines() if line.startswith("Drift ")] == [
+        "Drift         asked[light=dark]: brightness at most 50 in 90 %, +30 pp from stable (stable ± 10 pp; inputs)"
+    ]
+
+
+def test_the_page_about_drift_shows_such_lines():
+    told = {gate["name"]: gate for gate in json.loads(REPORT.read_text(encoding="utf-8"))["gates"]}
+    gates = [
+        {
+            **DRIFT,
+            "name": name,
+            "evidence": {key: one for key, one in told[name]["evidence"].items() if key != "chance"},
+        }
+        for name in ("answered", "asked")
+    ]
+    lines = shown(thing(progressing(rollout={**ROLLOUT, "gates": gates}))).splitlines()
+    assert "\n".join(line for line in lines if line.startswith("Drift ")) in PAGE.read_text(encoding="utf-8")
+
+
+def test_other_metrics_have_no_line_about_drift():
+    gate = {**DRIFT, "name": "slow", "evidence": {"about": "p99", "candidate": 0.5, "stable": 0.4}}
+    assert "\nDrift " not in shown(thing(progressing(rollout={**ROLLOUT, "gates": [gate]})))

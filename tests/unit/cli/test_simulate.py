@@ -120,6 +120,23 @@ def test_what_was_recorded_is_counted_instead_of_chance(file, tmp_path):
     assert "Reading a recording: it is no list" in result.output
 
 
+def test_what_the_metrics_read_is_replayed_and_what_is_missing_is_said(file, tmp_path):
+    recording = tmp_path / "recorded.jsonl"
+    arm = {"candidate": (40, 20), "stable": (160, 0)}
+    lines = [
+        {"at": 10 * poll, "metric": metric, "arm": name, "pod": "r", "series": series, "value": value * poll}
+        for metric in ("errors", "gone")
+        for poll in range(20)
+        for name, (total, bad) in arm.items()
+        for series, value in (("completed", total), ("sent", total), ("failed", bad))
+    ]
+    recording.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = answer(file, "--replay", recording)
+    assert found["results"][0]["decision"] == "rolledBack"
+    assert found["results"][0]["candidate"]["requests"] % 40 == 0
+    assert found["notes"] == ["Recorded and not in this file: gone. A metric is known by its name."]
+
+
 def test_an_invalid_file_is_refused_in_the_words_of_validate(tmp_path):
     path, raw = tmp_path / "wrong.yaml", document(replicas=-1)
     path.write_text(yaml.safe_dump(raw))

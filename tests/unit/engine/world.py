@@ -6,7 +6,8 @@ against what must be true of any pass.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -100,6 +101,7 @@ class World:
     version: int = 0
     requests: int = 0
     parsed: tuple[object, ModelDeploymentSpec | None] = (None, None)
+    kept: tuple[Status, Status] = field(default_factory=lambda: (Status(), Status()))
     twice: bool = False
     checks: list[Callable[[Observation, Plan], None]] = field(default_factory=list)
 
@@ -177,7 +179,7 @@ class World:
             generation=self.generation,
             resource_version=str(self.version),
             spec=self.spec,
-            status=Status.model_validate(json.loads(json.dumps(self.status.dump()))),
+            status=self._stored(self.status),
             deleting=self.deleting,
             request=self.request,
             abort=self.abort,
@@ -198,6 +200,12 @@ class World:
             spec, _ = parse_spec(self.spec, {"name": NAME})
             self.parsed = (self.spec, spec)
         return spec
+
+    def _stored(self, status: Status) -> Status:
+        """Return a status as it is read back; what hardly any pass changes is written and read once."""
+        if status != self.kept[0]:
+            self.kept = status, Status.model_validate(json.loads(json.dumps(status.dump())))
+        return self.kept[1]
 
     def _snapshots(self) -> dict[str, Revision]:
         found = [
@@ -293,7 +301,7 @@ class World:
         return plan
 
     def _check(self, seen: Observation, plan: Plan) -> None:
-        stored = Status.model_validate(json.loads(json.dumps(plan.status.dump())))
+        stored = self._stored(plan.status)
         assert stored == plan.status, "the status does not survive its own JSON"
         if plan.status == self.status or not self.twice:
             return
@@ -344,13 +352,17 @@ class World:
         key = json.dumps(self.spec, sort_keys=True)
         if key not in _INSTALLED:
             self.wait(5)
-            _INSTALLED[key] = replace(self, children=dict(self.children), heard=dict(self.heard))
+            _INSTALLED[key] = self.copy()
         made = _INSTALLED[key]
         self.now, self.status, self.version = made.now, made.status, made.version
         self.children, self.heard = dict(made.children), dict(made.heard)
         self.events, self.weights = list(made.events), list(made.weights)
         assert self.status.stable == self.rollout.revision
         assert self.condition("Ready") == ("True", "Stable")
+
+    def copy(self) -> "World":
+        """Return a world that goes on from here by itself."""
+        return World(**{one.name: copy(getattr(self, one.name)) for one in fields(self)})
 
     def run(self, seconds: float = 600) -> None:
         """Let the rollout come to its end."""

@@ -1,4 +1,7 @@
-"""Latencies against stable's: all bounds together, and one quantile."""
+"""Latencies against stable's: all bounds together, and one quantile.
+
+A few worlds of each kind find a judge that is wrong in most. How often ours is wrong is measured in tests/verdicts.
+"""
 
 import math
 from collections.abc import Iterator
@@ -40,7 +43,7 @@ def kind(median: float = 0.2, slow: float | Level = 0.0) -> tuple[Level, Level]:
 
 @pytest.mark.parametrize("config", [WHOLE, CompareConfig(sensitivity="strict"), P99])
 def test_an_equally_fast_candidate_is_not_rolled_back(config: CompareConfig) -> None:
-    assert outcomes(config, lambda seed: latencies(seed, QUICK, QUICK), 10, 60)["rollback"] <= 1
+    assert outcomes(config, lambda seed: latencies(seed, QUICK, QUICK), 5, 60)["rollback"] <= 1
 
 
 @pytest.mark.parametrize(
@@ -60,12 +63,12 @@ def test_a_slower_candidate_is_rolled_back(config: CompareConfig, candidate: tup
 
 @pytest.mark.parametrize("config", [CompareConfig(margin={"absolute": 0.04, "ratio": 1.4}), P99])
 def test_an_equally_fast_candidate_passes(config: CompareConfig) -> None:
-    found = outcomes(config, lambda seed: latencies(seed, QUICK, QUICK, weight=0.5), 5, 120)
-    assert found == {"rollback": 0, "pass": 5, "undecided": 0}
+    found = outcomes(config, lambda seed: latencies(seed, QUICK, QUICK, weight=0.5), 3, 120)
+    assert found == {"rollback": 0, "pass": 3, "undecided": 0}
 
 
 def test_a_candidate_slower_than_the_quantile_allows_does_not_pass() -> None:
-    found = outcomes(P99, lambda seed: latencies(seed, kind(slow=0.03), QUICK, weight=0.5), 6, 60)
+    found = outcomes(P99, lambda seed: latencies(seed, kind(slow=0.03), QUICK, weight=0.5), 3, 60)
     assert found["pass"] == 0
 
 
@@ -73,7 +76,7 @@ def test_a_candidate_slower_than_the_quantile_allows_does_not_pass() -> None:
 def test_an_incident_that_slows_down_both_is_not_blamed_on_the_candidate(slow: float) -> None:
     """Not even on one whose tail is a little longer, yet within the margin: the two do not add up."""
     candidate, stable = kind(slow=during(60, 75, 0.3, slow)), kind(slow=during(60, 75, 0.3, 0.0))
-    found = outcomes(P99, lambda seed: latencies(seed, candidate, stable), 10, 90)
+    found = outcomes(P99, lambda seed: latencies(seed, candidate, stable), 5, 90)
     assert found["rollback"] == 0
 
 

@@ -3,11 +3,13 @@
 import json
 import math
 from collections.abc import Callable
+from functools import cache
 from itertools import islice
 from typing import Any
 
 import pytest
 
+from modelrollout.domain.tally import Block
 from modelrollout.judges._base import Question
 from modelrollout.judges.compare import PLUGIN, CompareConfig
 from tests.cost import loops
@@ -57,6 +59,22 @@ KINDS: dict[str, tuple[dict[str, Any], Callable[[int], World], int]] = {
     "paired": ({}, lambda seed: answers(seed, 0.02, 0.02, 0.01), 1024),
 }
 UNKNOWN = Question.unknown(ALPHA, BETA, 360)
+STOPS = (1, 2, 10, 30, 200, 300)
+
+
+@cache
+def after(kind: str, blocks: int) -> Any:
+    """Return the ledger of one kind after so many blocks of one world, of which each is weighed once for all tests."""
+    raw, _, _ = KINDS[kind]
+    fewer = max((number for number in STOPS if number < blocks), default=0)
+    before = after(kind, fewer) if fewer else None
+    return gathered(CompareConfig(**raw), islice(blocks_of(kind), fewer, blocks), blocks - fewer, ledger=before)
+
+
+@cache
+def blocks_of(kind: str) -> list[Block]:
+    _, world, _ = KINDS[kind]
+    return list(islice(world(1), STOPS[-1]))
 
 
 def text(ledger: Any) -> str:
@@ -66,12 +84,12 @@ def text(ledger: Any) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("blocks", [1, 2, 30, 200])
 def test_it_survives_a_restart_with_no_more_evidence_than_before(kind: str, blocks: int) -> None:
-    raw, world, _ = KINDS[kind]
+    raw, _, _ = KINDS[kind]
     config = CompareConfig(**raw)
-    before = gathered(config, world(blocks), blocks)
-    after = PLUGIN.load(config, UNKNOWN, json.loads(text(before)))
-    assert text(after) == text(before), "writing it again changes nothing"
-    old, new = PLUGIN.evidence(config, before), PLUGIN.evidence(config, after)
+    before = after(kind, blocks)
+    restarted = PLUGIN.load(config, UNKNOWN, json.loads(text(before)))
+    assert text(restarted) == text(before), "writing it again changes nothing"
+    old, new = PLUGIN.evidence(config, before), PLUGIN.evidence(config, restarted)
     for field in ("against", "within", "worse"):
         assert getattr(old, field) - 0.001 <= getattr(new, field) <= getattr(old, field), field
     assert (new.requests, new.stable_requests, new.low, new.high) == (
@@ -86,11 +104,11 @@ def test_it_survives_a_restart_with_no_more_evidence_than_before(kind: str, bloc
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_goes_on_after_a_restart_as_if_there_had_been_none(kind: str) -> None:
-    raw, world, _ = KINDS[kind]
-    config, stream = CompareConfig(**raw), world(7)
-    ledger = gathered(config, stream, 30)
+    raw, _, _ = KINDS[kind]
+    config = CompareConfig(**raw)
+    ledger = after(kind, 30)
     restarted = PLUGIN.load(config, UNKNOWN, json.loads(text(ledger)))
-    for block in islice(stream, 30):
+    for block in blocks_of(kind)[30:60]:
         ledger = PLUGIN.weigh(config, ledger, block, 1.0, math.inf)
         restarted = PLUGIN.weigh(config, restarted, block, 1.0, math.inf)
         restarted = PLUGIN.load(config, UNKNOWN, json.loads(text(restarted)))
@@ -103,27 +121,25 @@ def test_it_goes_on_after_a_restart_as_if_there_had_been_none(kind: str) -> None
 def test_the_watch_without_stable_survives_a_restart(kind: str) -> None:
     raw, world, _ = KINDS[kind]
     config = CompareConfig(**raw)
-    ledger = gathered(config, alone(world(2)), 5, ledger=gathered(config, world(1), 40))
-    after = PLUGIN.load(config, UNKNOWN, json.loads(text(ledger)))
-    assert text(after) == text(ledger)
-    assert PLUGIN.evidence(config, after).against <= PLUGIN.evidence(config, ledger).against
+    ledger = gathered(config, alone(world(2)), 5, ledger=after(kind, 30))
+    restarted = PLUGIN.load(config, UNKNOWN, json.loads(text(ledger)))
+    assert text(restarted) == text(ledger)
+    assert PLUGIN.evidence(config, restarted).against <= PLUGIN.evidence(config, ledger).against
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_small(kind: str) -> None:
-    raw, world, most = KINDS[kind]
-    config = CompareConfig(**raw)
-    ledger = gathered(config, world(1), 300)
-    size = len(text(ledger).encode())
+    _, _, most = KINDS[kind]
+    size = len(text(after(kind, STOPS[-1])).encode())
     print(f"{kind}: {size} bytes")
     assert size <= most
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_damaged_is_refused(kind: str) -> None:
-    raw, world, _ = KINDS[kind]
+    raw, _, _ = KINDS[kind]
     config = CompareConfig(**raw)
-    good = json.loads(text(gathered(config, world(1), 10)))
+    good = json.loads(text(after(kind, 10)))
 
     def damage(value: Any, path: tuple[int, ...] = ()) -> Any:
         """Yield copies with one part replaced, shortened or lengthened."""
@@ -173,15 +189,14 @@ def test_a_ledger_of_another_version_horizon_or_config_is_refused() -> None:
 
 @pytest.mark.parametrize(("kind", "most"), [("rate", 2), ("histogram", 10), ("quantile", 1), ("shares", 3)])
 def test_a_block_costs_little(kind: str, most: int) -> None:
-    raw, world, _ = KINDS[kind]
+    raw, _, _ = KINDS[kind]
     config = CompareConfig(**raw)
-    blocks = list(islice(world(1), 60))
-    ledger = gathered(config, iter(blocks[:10]), 10)
+    blocks, begun = blocks_of(kind)[10:60], after(kind, 10)
 
     def weigh() -> None:
-        after = ledger
-        for block in blocks[10:]:
-            after = PLUGIN.weigh(config, after, block, 1.0, math.inf)
+        ledger = begun
+        for block in blocks:
+            ledger = PLUGIN.weigh(config, ledger, block, 1.0, math.inf)
 
     cost = loops(weigh) / 50
     print(f"{kind}: {cost:.2f} loops a block")

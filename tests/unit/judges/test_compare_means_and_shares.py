@@ -29,9 +29,9 @@ SHARES = CompareConfig()
 )
 def test_a_mean_of_values_with_a_range(config: dict, candidate: float, end: str) -> None:
     found = outcomes(
-        CompareConfig(**config), lambda seed: means(seed, candidate, 0.5, spread=0.2, low=0, high=1), 4, 200
+        CompareConfig(**config), lambda seed: means(seed, candidate, 0.5, spread=0.2, low=0, high=1), 2, 200
     )
-    assert found[end] == 4
+    assert found[end] == 2
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_a_mean_of_values_with_a_range(config: dict, candidate: float, end: str)
     ],
 )
 def test_a_mean_of_any_values(config: dict, candidate: float, end: str) -> None:
-    found = outcomes(CompareConfig(**config), lambda seed: means(seed, candidate, 200, spread=50), 4, 200)
-    assert found[end] == 4
+    found = outcomes(CompareConfig(**config), lambda seed: means(seed, candidate, 200, spread=50), 2, 200)
+    assert found[end] == 2
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_a_mean_is_shown_in_its_unit() -> None:
 
 def test_equal_shares_pass_and_moved_ones_are_rolled_back() -> None:
     here, there = {"cat": 0.6, "dog": 0.3, "fox": 0.1}, {"cat": 0.3, "dog": 0.6, "fox": 0.1}
-    assert outcomes(SHARES, lambda seed: classes(seed, here, here), 5, 200)["pass"] == 5
-    assert outcomes(SHARES, lambda seed: classes(seed, there, here), 5, 200)["rollback"] == 5
+    assert outcomes(SHARES, lambda seed: classes(seed, here, here), 3, 200)["pass"] == 3
+    assert outcomes(SHARES, lambda seed: classes(seed, there, here), 3, 200)["rollback"] == 3
 
 
 def test_a_class_that_only_the_candidate_has_is_found() -> None:
-    found = outcomes(SHARES, lambda seed: classes(seed, {"a": 0.6, "null": 0.4}, {"a": 1.0}), 5, 200)
-    assert found["rollback"] == 5
+    found = outcomes(SHARES, lambda seed: classes(seed, {"a": 0.6, "null": 0.4}, {"a": 1.0}), 3, 200)
+    assert found["rollback"] == 3
 
 
 def test_a_class_that_appears_counts_from_the_next_block_on() -> None:
@@ -84,7 +84,7 @@ def test_a_class_that_appears_counts_from_the_next_block_on() -> None:
 
 def test_many_rare_classes_are_no_evidence() -> None:
     shares = {f"class-{number}": 1 / 60 for number in range(60)}
-    assert outcomes(SHARES, lambda seed: classes(seed, shares, shares), 4, 60)["rollback"] == 0
+    assert outcomes(SHARES, lambda seed: classes(seed, shares, shares), 2, 60)["rollback"] == 0
     ledger = gathered(SHARES, classes(1, shares, shares), 40)
     assert len(ledger.kept.classes) == MOST_CLASSES
     assert PLUGIN.evidence(SHARES, ledger).within > 0

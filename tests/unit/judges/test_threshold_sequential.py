@@ -43,19 +43,19 @@ def test_a_share_of_requests(rate: float, end: str, bake: bool) -> None:
         stream = rates(seed, always(rate), always(0.3), weight=0.5)
         return alone(stream) if bake else stream
 
-    assert ends(LIMIT, world, 10, 100)[end] == 10
+    assert ends(LIMIT, world, 5, 100)[end] == 5
 
 
 def test_at_the_limit_it_stays_open() -> None:
-    found = ends(LIMIT, lambda seed: rates(seed, always(0.02), always(0.02), weight=0.5), 30, 100)
+    found = ends(LIMIT, lambda seed: rates(seed, always(0.02), always(0.02), weight=0.5), 15, 100)
     assert found["rollback"] <= 3
     assert found["pass"] <= 3
 
 
 @pytest.mark.parametrize(("slow", "end"), [(0.0, "pass"), (0.05, "rollback")])
 def test_a_quantile_of_a_histogram(slow: float, end: str) -> None:
-    found = ends(SLOWEST, lambda seed: latencies(seed, (always(0.2), always(slow)), QUICK, weight=0.5), 5, 60)
-    assert found[end] == 5
+    found = ends(SLOWEST, lambda seed: latencies(seed, (always(0.2), always(slow)), QUICK, weight=0.5), 3, 60)
+    assert found[end] == 3
 
 
 def gathered(config: ThresholdConfig, world: World, blocks: int) -> Any:

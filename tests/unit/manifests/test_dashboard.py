@@ -7,12 +7,17 @@ import pytest
 import yaml
 
 from modelrollout.collector.metrics import _HELP, _PREFIX
+from modelrollout.collector.observed_metrics import _HELP as _OBSERVED
 from tests.monitoring import DASHBOARD, MANIFESTS, queries
 from tests.unit.manifests.test_monitoring import metrics
 
 PANELS = DASHBOARD["panels"]
 QUERIES = queries("ml", "digits", "1m")
-KNOWN = {*metrics(), *(f"{_PREFIX}_{name}" for name in _HELP)}
+KNOWN = {
+    *metrics(),
+    *(f"{_PREFIX}_{name}" for name in _HELP),
+    *(f"modelrollout_{name}" for name in _OBSERVED),
+}
 
 
 @pytest.mark.parametrize("what", QUERIES)
@@ -28,8 +33,6 @@ def test_every_metric_of_a_rollout_is_on_it():
     assert {name for name in KNOWN if name not in asked and "watch_event" not in name and "writes" not in name} <= {
         "modelrollout_last_watch_event_timestamp_seconds",
         "modelrollout_predictions_waiting",
-        # Labels come in documents of many, seldom: rates of them are no picture. docs/labels.md names them.
-        *(f"{_PREFIX}_{name}" for name in _HELP if "label" in name or name in ("events_total", "ripe_total")),
     }
 
 

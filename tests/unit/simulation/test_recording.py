@@ -3,11 +3,12 @@ from datetime import timedelta
 
 import pytest
 
+from modelrollout.domain.reading import Key, State
 from modelrollout.errors import RolloutError
 from modelrollout.simulation.agenda import START
 from modelrollout.simulation.arrivals import Arrived
 from modelrollout.simulation.envoy import Routes
-from modelrollout.simulation.recording import Entry, Replay, read_recording
+from modelrollout.simulation.recording import Change, Entry, Replay, read_recording
 
 
 def entry(at, arm, total, bad):
@@ -53,6 +54,51 @@ def test_what_is_no_recording_is_refused(text, words):
     with pytest.raises(RolloutError, match="Reading a recording") as found:
         read_recording(text)
     assert words in str(found.value)
+
+
+def line(**parts):
+    return json.dumps({"at": 1, "metric": "m", **parts}) + "\n"
+
+
+COUNTER = {"arm": "candidate", "pod": "p", "series": "bad"}
+
+
+def test_lines_tell_counters_gauges_and_states_and_are_read_as_they_were_written():
+    changes = (
+        Change(0.0, "m", Key("candidate", "p", "bad", "dark"), 3.0),
+        Change(0.25, "m", Key("stable-mirror", "p", "bad")),
+        Change(10.000021, "m", None, -2.5),
+        Change(20.0, "m", state=State.ERROR, message="Asking Prometheus: no answer"),
+        Change(30.0, "m"),
+    )
+    text = "".join(change.line() + "\n" for change in reversed(changes))
+    assert read_recording(text) == changes
+
+
+def test_a_last_line_that_was_cut_off_is_left_out():
+    whole = line(**COUNTER, value=1)
+    assert read_recording(whole + whole[:20]) == read_recording(whole)
+    with pytest.raises(RolloutError, match="line 2 is no JSON"):
+        read_recording(whole + whole[:20] + "\n" + whole)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"arm": "candidate", "value": 1},
+        {**COUNTER, "value": -1},
+        {**COUNTER, "value": "1"},
+        {**COUNTER, "value": 1, "more": 1},
+        {"gauge": 1, "state": "Value"},
+        {"state": "Sleepy", "message": ""},
+        {"state": "Value"},
+        {"at": -1, "gauge": 1},
+    ],
+)
+def test_a_line_that_tells_nothing_known_is_refused(parts):
+    with pytest.raises(RolloutError, match="line 2 tells neither a counter, nor a gauge, nor a state"):
+        read_recording(line(gauge=1) + line(**parts))
 
 
 def test_each_entry_is_told_once_to_who_is_there():

@@ -103,6 +103,8 @@ async def test_open_loop_a_silent_server_gets_the_full_load():
         (b'content-length: 17\r\n\r\n{"error":"shape"}', Blame.MODEL),
         (b"content-length: 11\r\n\r\nno upstream", Blame.OURS),
         (b"content-length: 0\r\nx-model-revision: a\r\n\r\n", Blame.OURS),
+        (b"server: uvicorn\r\ncontent-length: 21\r\n\r\nInternal Server Error", Blame.MODEL),
+        (b"server: uvicorn\r\nx-flags: UC\r\ncontent-length: 0\r\n\r\n", Blame.OURS),
         (b"x-flags: -\r\nx-model-error: 1\r\ncontent-length: 0\r\n\r\n", Blame.MODEL),
         # A router that adds its headers to its own answers must not be able to blame the model.
         (b"x-flags: UC\r\nx-model-error: 1\r\ncontent-length: 0\r\n\r\n", Blame.OURS),
@@ -113,6 +115,12 @@ async def test_only_an_error_that_the_model_server_marked_is_the_models(answer, 
 
     assert {record.blame for record in client.records} == {blame}
     assert (report.model, report.ours) == ((report.requests, 0) if blame is Blame.MODEL else (0, report.requests))
+
+
+async def test_a_program_that_is_overloaded_or_leaves_is_our_loss():
+    busy = b"HTTP/1.1 503 Service Unavailable\r\nserver: uvicorn\r\ncontent-length: 0\r\n\r\n"
+    *_, report = await sent(lambda _: say(busy), count=5)
+    assert report.ours == report.requests > 0
 
 
 @pytest.mark.parametrize("goodbye", [close, reset])

@@ -3,6 +3,7 @@
 from tests.verdicts.row import Table
 from tests.verdicts.tables import (
     detection,
+    drift,
     healthy,
     late,
     latency,
@@ -27,4 +28,5 @@ TABLES: tuple[Table, ...] = (
     late.TABLE,
     robust.TABLE,
     predictions.TABLE,
+    drift.TABLE,
 )
