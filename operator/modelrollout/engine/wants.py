@@ -14,7 +14,7 @@ from modelrollout.domain.monitoring import Monitoring
 from modelrollout.domain.observation import Observation
 from modelrollout.domain.stage import Stage
 from modelrollout.domain.status import Rollout, RolloutState
-from modelrollout.domain.tally import Measure, Tally
+from modelrollout.domain.tally import Features, Measure, Tally
 from modelrollout.domain.verdict import Mode
 from modelrollout.engine.context import Context, contextualize
 from modelrollout.engine.golden import golden_wants
@@ -374,7 +374,20 @@ def labels_needed(analysis: Analysis, metric: Metric) -> int:
 
 def judged(context: Context, metric: Metric) -> bool:
     """Return whether a metric can say anything in the current stage."""
-    return context.stage is not None and speaks_in(context.stage, metric)
+    return context.stage is not None and speaks_in(context.stage, metric) and not _is_what_was_left(context, metric)
+
+
+def _is_what_was_left(context: Context, metric: Metric) -> bool:
+    """Return whether a rollout goes home from a drift, which such a metric would take for the world's.
+
+    The version that has drifted still answers beside the one that takes its place, and is as far from the reference as before.
+    """
+    rollout, reverted = context.progressing, context.status.reverted
+    if rollout is None or reverted is None:
+        return False
+    goes_home = (reverted.revision, reverted.to) == (rollout.previous, rollout.revision)
+    source, config = metric.source()
+    return goes_home and Features in source.forms(config)
 
 
 def speaks_in(stage: Stage, metric: Metric) -> bool:
