@@ -7,7 +7,7 @@ BIN := .venv/bin
 REGISTRY ?=
 CLUSTER ?= test
 
-.PHONY: help setup lock generate check lint unit test e2e demo bench bench-verdicts soak images cluster-up cluster-down clean
+.PHONY: help setup lock generate check lint unit test faults e2e demo bench bench-verdicts soak images cluster-up cluster-down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | column -t -s "$$(printf '\t')"
@@ -39,14 +39,17 @@ unit: setup ## Unit, conformance and sequence tests with a sample of the fault p
 check: lint unit ## What every commit passes
 	$(BIN)/pytest -q tests/api
 
-test: check ## Everything: all fault points, the test cluster, end to end on real components
-	$(BIN)/pytest -q -n 2 tests/sequences/test_faults.py tests/sequences/test_random.py --all-faults
+test: check ## Everything: a crash at every write, the test cluster, end to end on real components
+	$(BIN)/pytest -q -n 2 tests/sequences/test_faults.py tests/sequences/test_random.py --every-write
 	$(BIN)/pytest -q -n 2 tests/verdicts
 	$(BIN)/pytest -q tests/soak
 	$(BIN)/pytest -q tests/servers
 	$(BIN)/pytest -q tests/pages
 	$(BIN)/pytest -q tests/cluster
 	$(BIN)/pytest -q tests/e2e
+
+faults: setup ## Every fault at every write of every story (an hour on a slow machine)
+	$(BIN)/pytest -q -n 2 tests/sequences/test_faults.py --every-fault
 
 e2e: setup ## Only the end-to-end tests
 	$(BIN)/pytest -q tests/e2e

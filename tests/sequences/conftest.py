@@ -5,4 +5,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("sequences")
-    group.addoption("--all-faults", action="store_true", help="every fault at every write of every story, not a sample")
+    group.addoption(
+        "--every-write", action="store_true", help="a crash at every write of every story, and some other faults"
+    )
+    group.addoption("--every-fault", action="store_true", help="every fault at every write of every story")

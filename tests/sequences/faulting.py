@@ -9,6 +9,7 @@ each another half. Where all that happens until then is exactly what happens in 
 leaves none here, and is not tried again.
 
 Stories are read from standard input, one a line, and broken one after the other by one process: it imports everything once.
+With ``--every-fault`` each write has all that can go wrong at it; without, a crash before it and a third of the rest.
 """
 
 import asyncio
@@ -35,6 +36,8 @@ from tests.sequences.world import world
 
 SHARED = 0.5
 """Of the faults between the installation and a story's own part so many are tried; which ones depends on its name."""
+OTHERS = 1 / 3
+"""Of what goes wrong at a write besides a crash before it so much is tried, unless all is; what, depends on the story's name."""
 LIMIT = 1800
 """Seconds of real time after which a story, or a copy of its world, hangs and is killed."""
 NO_TRACE = 3
@@ -135,12 +138,13 @@ def points(passes: list[int]) -> Iterator[tuple[int, Point]]:
             yield number, Point.STATUS_LOST
 
 
-def chosen(name: str, rehearsal: Rehearsal) -> Iterator[tuple[int, Point]]:
-    """Yield the faults to try: every one in the installation and in the story's own part, and every other one between them."""
+def chosen(name: str, rehearsal: Rehearsal, *, everything: bool) -> Iterator[tuple[int, Point]]:
+    """Yield the faults to try: every write of the installation and of the story's own part, and every other one between them."""
     chance = random.Random(name)
     shared = range(rehearsal.before[0], rehearsal.before[-1]) if rehearsal.before else range(0)
     for number, point in points(rehearsal.passes):
-        if number not in shared or chance.random() < SHARED:
+        share = 1.0 if everything or point is Point.CRASH_BEFORE else OTHERS
+        if chance.random() < (SHARED * share if number in shared else share):
             yield number, point
 
 
@@ -148,7 +152,7 @@ Harmless = set[tuple[str, int, Point]]
 """Faults that left no trace: the course of the story until its next part begins, the number of the write, and the point."""
 
 
-def break_everywhere(name: str, harmless: Harmless) -> int:
+def break_everywhere(name: str, harmless: Harmless, *, everything: bool) -> int:
     """Break one story everywhere; print a line of JSON for each fault that does not end well.
 
     Returns in every copy of the world as well.
@@ -156,13 +160,14 @@ def break_everywhere(name: str, harmless: Harmless) -> int:
     Args:
         name: of the story.
         harmless: what earlier stories have found out, and to which this one adds.
+        everything: all that can go wrong, at each write.
 
     Returns:
         How many faults were tried, here or in an earlier story.
     """
     story = SCENARIOS[name]
     rehearsal = asyncio.run(rehearse(story))
-    todo = list(chosen(name, rehearsal))
+    todo = list(chosen(name, rehearsal, everything=everything))
     cluster = Cluster()
     forked: list[tuple[int, Point]] = []
     begun: list[None] = []
@@ -216,11 +221,12 @@ def main() -> None:
     """Break every story that is asked for; print how many faults each has, after what went wrong."""
     original = os.getpid()
     harmless: Harmless = set()
+    everything = "--every-fault" in sys.argv
     for line in sys.stdin:
         name, faults = line.strip(), 0
         signal.alarm(LIMIT)
         try:
-            faults = break_everywhere(name, harmless)
+            faults = break_everywhere(name, harmless, everything=everything)
         except Exception:  # noqa: BLE001  # whatever it is, who asked must hear of it
             _report(name, [traceback.format_exc()])
         if os.getpid() != original:

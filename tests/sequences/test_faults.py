@@ -23,23 +23,27 @@ SEED = 20260101
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    everything = metafunc.config.getoption("--all-faults", default=False)
+    options = metafunc.config.option
+    all_stories = getattr(options, "every_write", False) or getattr(options, "every_fault", False)
     if "seed" in metafunc.fixturenames:
-        metafunc.parametrize("seed", range(SEED, SEED + (1 if everything else SAMPLE)))
+        metafunc.parametrize("seed", range(SEED, SEED + (1 if all_stories else SAMPLE)))
     if "broken_story" in metafunc.fixturenames:
-        metafunc.parametrize("broken_story", SCENARIOS if everything else ["golden_example_broken"])
+        metafunc.parametrize("broken_story", SCENARIOS if all_stories else ["golden_example_broken"])
 
 
 @pytest.fixture(scope="module")
-def breaker() -> Iterator[subprocess.Popen[str]]:
+def breaker(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
     """A process that breaks stories: forks need one without threads."""
-    command = [sys.executable, "-m", "tests.sequences.faulting"]
+    everything = ["--every-fault"] if request.config.getoption("--every-fault") else []
+    command = [sys.executable, "-m", "tests.sequences.faulting", *everything]
     pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=quiet, text=True) as process:
         yield process
 
 
-def test_every_fault_at_every_write_ends_as_without_it(breaker: subprocess.Popen[str], broken_story: str) -> None:
+def test_a_story_broken_at_each_of_its_writes_ends_as_without_it(
+    breaker: subprocess.Popen[str], broken_story: str
+) -> None:
     assert breaker.stdin is not None
     assert breaker.stdout is not None
 

@@ -266,7 +266,7 @@ def test_whatever_happens_without_a_router_nothing_breaks_and_it_comes_to_rest(r
 
 
 def _often(request: pytest.FixtureRequest, sample: int) -> settings:
-    everything = request.config.getoption("--all-faults", default=False)
+    everything = request.config.getoption("--every-write", default=False)
     return settings(
         max_examples=150 if everything else sample,
         deadline=None,
