@@ -95,9 +95,9 @@ def _table(table: Table, runs: Runs) -> Iterator[str]:
 def _through(through: Mapping[str, Sequence[Both]]) -> Iterator[str]:
     yield "## Through the whole reconciler\n"
     yield (
-        "The counters of some runs were also replayed by the routers of a simulated cluster, or by the collectors beside "
-        "them, and the operator's own loop decided. *Same*: the same decision, at the same poll. Rows whose weight does not "
-        "change and that count requests, parts or pairs take turns, and so do `strict` and `margin`. Not replayed are rows "
+        "The counters of some runs were also replayed by the routers of a simulated cluster, by the collectors beside them, "
+        "or as a Prometheus would have told them, and the operator's own loop decided. *Same*: the same decision, at the same "
+        "poll. Rows whose weight does not change take turns, and so do `strict` and `margin`. Not replayed are rows "
         "that last longer than a day: the 8640 polls of a day are the most that can be played by the hundred.\n"
     )
     yield "| table | runs | of the rows | same | otherwise |"
@@ -121,7 +121,7 @@ def _above(tables: Sequence[Table], runs: Runs) -> Iterator[str]:
         "α is promised where one request's fate does not depend on another's. Where bad requests come in clumps (a failed "
         "request that is sent again, a user who tries three times, a pod that fails alone), one cause counts as many, and the "
         "split of requests by chance does not cover it. φ divides the evidence by how clumped they are, but it must first be "
-        "seen: from stable's pods where a source tells pods apart, else from eight minutes with bad requests in them. Computed "
+        "seen: from stable's pods where a source tells pods apart, else from stable's polls with bad requests in them. Computed "
         "from the tables above: every row with a healthy candidate in which one of ours rolled back more than 5 %.\n"
     )
     yield "| row | ours | others |"
