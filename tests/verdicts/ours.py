@@ -192,7 +192,7 @@ class Ours(Rule):
             self._weigh(tick.at - tick.seconds)
         for key, count in grown:
             self._counters[key] = self._counters.get(key, 0.0) + count
-        return self._decide(self._weigh(tick.at), tick)
+        return self._decide(self._weigh(tick.at), tick.seconds)
 
     @property
     def passed(self) -> bool:
@@ -206,21 +206,27 @@ class Ours(Rule):
             self.evidence is not None and self.evidence.enough and self.evidence.worse < math.log(1 / ALPHA)
         )
 
+    def hear(self, wants: AnalysisWants, metric: MetricWants, sample: Sample) -> str | None:
+        """Let the engine look at a sample that somebody else has taken, and decide."""
+        return self._decide(self._fold(wants, metric, sample), wants.interval / timedelta(seconds=1))
+
     def _weigh(self, at: float) -> Reading:
         assert self._wants is not None
-        sample = Sample(BEGIN + timedelta(seconds=at), dict(self._counters))
-        self._book, reading = weigh(self._book, self._wants, self.metric, sample)
-        self._guard = look(self._guard, self._wants, self.metric, sample)
-        return replace(reading, guard=speaks(self._guard, self._wants))
+        return self._fold(self._wants, self.metric, Sample(BEGIN + timedelta(seconds=at), dict(self._counters)))
 
-    def _decide(self, reading: Reading, tick: Tick) -> str | None:
+    def _fold(self, wants: AnalysisWants, metric: MetricWants, sample: Sample) -> Reading:
+        self._book, reading = weigh(self._book, wants, metric, sample)
+        self._guard = look(self._guard, wants, metric, sample)
+        return replace(reading, guard=speaks(self._guard, wants))
+
+    def _decide(self, reading: Reading, seconds: float) -> str | None:
         self.evidence, self.slices = reading.evidence, reading.slices
         gates = assess(
             [(METRIC, self.metric.judge, self.metric.judge_config)],
             {METRIC: reading},
             self._gates,
             now=reading.at,
-            interval=timedelta(seconds=tick.seconds),
+            interval=timedelta(seconds=seconds),
             on_no_data="hold",
             on_error="hold",
             alpha=ALPHA,

@@ -24,6 +24,7 @@ from modelrollout.domain.tally import Block, Measure, Tally
 from modelrollout.engine.analysis import patience
 from modelrollout.engine.counters import by_arm, increments, remember, total
 from modelrollout.engine.noise import Noise, listen, overhear, recall
+from modelrollout.engine.ramp import can_be_afforded
 from modelrollout.engine.wants import Against, AnalysisWants, MetricWants
 from modelrollout.evidence.routing import split_log_e
 from modelrollout.judges._base import Question, Weigher
@@ -386,6 +387,7 @@ def restless(before: Reading | None, after: Reading, wants: AnalysisWants) -> bo
             [item.within >= beta for item in every],
             any(item.worse >= alpha for item in every),
             [(item.high, item.enough, item.alarm, item.moved) for item in every],
+            can_be_afforded(reading.evidence if reading else None, wants.afforded),
         )
 
     return heard(before) != heard(after) or any(item.against >= alpha for item in _every(after))

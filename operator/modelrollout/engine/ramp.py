@@ -5,6 +5,7 @@ the candidate answers badly, at any time and with the confidence of the tests, a
 A weight that was chosen from the past alone leaves their guarantees as they are.
 """
 
+from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.stage import Stage
 
 MINUTE = 60
@@ -33,6 +34,22 @@ def next_rung(stages: tuple[Stage, ...], index: int, upper: float | None, rps: f
         if rps and risk(stages[later], upper, rps) <= _budget(stages[later])
     ]
     return max(affordable, default=None)
+
+
+def afforded_to(stages: tuple[Stage, ...], index: int) -> float | None:
+    """Return up to how many more bad requests a second than stable, at all of the traffic, the next rung can be afforded.
+
+    None: there is no rung above.
+    """
+    above = rungs_above(stages, index)
+    return _budget(stages[above[0]]) / risk(stages[above[0]], None, 1.0) if above else None
+
+
+def can_be_afforded(evidence: Evidence | None, limit: float | None) -> bool:
+    """Return whether the next rung can be, as far as one metric says: it depends on how many requests arrive, too."""
+    if evidence is None or limit is None or evidence.high is None:
+        return False
+    return max(evidence.high, 0.0) * ((evidence.per_second or 0.0) + (evidence.stable_per_second or 0.0)) <= limit
 
 
 def risk(stage: Stage, upper: float | None, rps: float) -> float:

@@ -18,6 +18,7 @@ from modelrollout.domain.tally import Features, Measure, Tally
 from modelrollout.domain.verdict import Mode
 from modelrollout.engine.context import Context, contextualize
 from modelrollout.engine.golden import golden_wants
+from modelrollout.engine.ramp import afforded_to
 from modelrollout.engine.reference import known
 from modelrollout.judges._base import Judge
 from modelrollout.names import evidence, mirror_cluster
@@ -148,6 +149,7 @@ class AnalysisWants:
         references: by metric, what its distributions are held against.
         learning: by metric, how many requests its reference is to be learnt from.
         quiet: how often numbers that decide nothing are told, and evidence is stored; None: as often as in a rollout.
+        afforded: on a ramp, see :func:`modelrollout.engine.ramp.afforded_to`.
     """
 
     epoch: str
@@ -161,6 +163,7 @@ class AnalysisWants:
     references: Mapping[str, Referred] = field(default_factory=dict)
     learning: Mapping[str, int] = field(default_factory=dict)
     quiet: timedelta | None = None
+    afforded: float | None = None
 
 
 @dataclass(frozen=True)
@@ -244,6 +247,7 @@ def _analysis(context: Context) -> AnalysisWants | None:
         metrics=metrics,
         resting=resting,
         references=_references(context, rollout.previous, metrics),
+        afforded=afforded_to(context.stages, rollout.stage),
     )
 
 

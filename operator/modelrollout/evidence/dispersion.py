@@ -24,6 +24,9 @@ MOST = 500.0
 # of them would make a candidate that fails altogether look noisy.
 _PRIOR = 1.0
 
+# By what factor polls that are compared may differ in size: one bad request of two says nothing about hundreds.
+ALIKE = 2.0
+
 # Standard errors beyond which a mean square is no chance: one in a thousand is.
 _SURE = 3.0
 
@@ -113,6 +116,9 @@ class Clumps:
             return self
         polls = (*self.polls, poll)[-3:]
         if len(self.polls) < len(polls) or len(polls) < 3:
+            return replace(self, polls=polls)
+        totals = [one.total for one in self.polls]
+        if max(totals) > ALIKE * min(totals):
             return replace(self, polls=polls)
         before, here, after = self.polls
         own = _chance(here)

@@ -157,6 +157,13 @@ def test_a_poll_never_tempers_itself():
     assert heard([*counts, Rate(60, 90), *counts[:2]]).factor > 3
 
 
+def test_a_poll_of_another_size_is_compared_with_none():
+    counts = polls(random.Random(11), 1.0, number=20)
+    state = heard([*counts, Rate(1, 2), *counts])
+    assert state.factor == 1
+    assert state.expected == pytest.approx(heard(counts).expected + heard(counts).expected, rel=0.2)
+
+
 def test_polls_without_requests_are_not_compared():
     counts = polls(random.Random(10), 3.0)
     assert heard([poll for one in counts for poll in (one, Rate(0.0, 0.0))]) == heard(counts)

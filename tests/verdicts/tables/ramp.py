@@ -12,6 +12,8 @@ from tests.verdicts.traffic import HOUR, POLL, Tick, arm
 RPS = 50.0
 STABLE = 0.005
 LADDER = (0.05, 0.1, 0.25, 0.5, 0.75)
+RATES = {f"candidate {rate * 100:g} %": rate for rate in (STABLE, 0.02, 0.1, 0.5, 1.0)}
+"""Failure rate of the candidate, by row."""
 
 
 Way = Callable[[Ours, float], float | None]
@@ -66,9 +68,9 @@ def _run(rate: float) -> Callable[[Random], Outcomes]:
 
 
 def _rows() -> Iterator[Row]:
-    for number, rate in enumerate((STABLE, 0.02, 0.1, 0.5, 1.0)):
+    for number, (name, rate) in enumerate(RATES.items()):
         wrong = ROLLBACK if rate == STABLE else ""
-        yield Row(f"candidate {rate * 100:g} %", Kind.CLIMB, 8800 + number, play=_run(rate), wrong=wrong)
+        yield Row(name, Kind.CLIMB, 8800 + number, play=_run(rate), wrong=wrong)
 
 
 TABLE = Table(

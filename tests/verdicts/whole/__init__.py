@@ -14,7 +14,7 @@ from modelrollout.simulation.trial import Setting
 from tests.verdicts.ours import Ours
 from tests.verdicts.row import Kind, Row, Table, play
 from tests.verdicts.traffic import HOUR, Tick
-from tests.verdicts.whole import pages, routers, scraped
+from tests.verdicts.whole import climbs, pages, routers, scraped
 from tests.verdicts.whole.rollout import WORDS, Plan, play_out, until
 
 LONGEST = 24 * HOUR
@@ -53,8 +53,8 @@ class Both:
 
 @cache
 def replayed(table: Table) -> tuple[Row, ...]:
-    """Return the rows whose traffic a simulated cluster can replay: counts at one weight, of parts and pods too, and pairs."""
-    return tuple(row for row in table.rows if row.kind is Kind.PAIRS or _plain(row))
+    """Return the rows that a simulated cluster can play: counts at one weight, of parts and pods too, pairs, and ramps."""
+    return tuple(row for row in table.rows if row.kind in {Kind.PAIRS, Kind.CLIMB} or _plain(row))
 
 
 def _plain(row: Row) -> bool:
@@ -76,6 +76,9 @@ async def compare(table: Table, number: int, *, polls: int | None = None) -> Bot
     """
     rows = replayed(table)
     row, run = rows[number % len(rows)], number // len(rows)
+    if row.kind is Kind.CLIMB:
+        alone, through = await climbs.compare(row.name, run)
+        return Both(row.name, run, climbs.SENSITIVITY, *alone, *through)
     assert row.traffic is not None
     ticks = tuple(islice(row.traffic(row.random(run)), polls))
     promotes = any(row.kind in {Kind.GOOD, Kind.BAD} for row in rows)
