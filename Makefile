@@ -39,7 +39,7 @@ unit: setup ## Unit, conformance and sequence tests with a sample of the fault p
 check: lint unit ## What every commit passes
 	$(BIN)/pytest -q tests/api
 
-test: check ## Everything: a crash at every write, the test cluster, end to end on real components
+test: check ## Everything: a fault at every write, the test cluster, end to end on real components
 	$(BIN)/pytest -q -n 2 tests/sequences/test_faults.py tests/sequences/test_random.py --every-write
 	$(BIN)/pytest -q -n 2 tests/verdicts
 	$(BIN)/pytest -q tests/soak

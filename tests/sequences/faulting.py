@@ -9,7 +9,7 @@ each another half. Where all that happens until then is exactly what happens in 
 leaves none here, and is not tried again.
 
 Stories are read from standard input, one a line, and broken one after the other by one process: it imports everything once.
-With ``--every-fault`` each write has all that can go wrong at it; without, a crash before it and a third of the rest.
+With ``--every-fault`` each write has all that can go wrong at it; without, one of that, and which depends on the story's name.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from itertools import groupby
 
 from modelrollout.errors import RolloutError
 from modelrollout.simulation.cluster import Cluster
@@ -36,8 +37,6 @@ from tests.sequences.world import world
 
 SHARED = 0.5
 """Of the faults between the installation and a story's own part so many are tried; which ones depends on its name."""
-OTHERS = 1 / 3
-"""Of what goes wrong at a write besides a crash before it so much is tried, unless all is; what, depends on the story's name."""
 LIMIT = 1800
 """Seconds of real time after which a story, or a copy of its world, hangs and is killed."""
 NO_TRACE = 3
@@ -142,10 +141,11 @@ def chosen(name: str, rehearsal: Rehearsal, *, everything: bool) -> Iterator[tup
     """Yield the faults to try: every write of the installation and of the story's own part, and every other one between them."""
     chance = random.Random(name)
     shared = range(rehearsal.before[0], rehearsal.before[-1]) if rehearsal.before else range(0)
-    for number, point in points(rehearsal.passes):
-        share = 1.0 if everything or point is Point.CRASH_BEFORE else OTHERS
-        if chance.random() < (SHARED * share if number in shared else share):
-            yield number, point
+    for number, found in groupby(points(rehearsal.passes), lambda one: one[0]):
+        faults = [point for _, point in found]
+        for point in faults if everything else [chance.choice(faults)]:
+            if number not in shared or chance.random() < SHARED:
+                yield number, point
 
 
 Harmless = set[tuple[str, int, Point]]
