@@ -30,7 +30,7 @@ def test_orphans_go_on_serving_and_are_taken_up_again(scenario):
         scenario.until("it is gone", lambda: scenario.read("modeldeployments", scenario.name) is None)
         scenario.apply(body)
         status = scenario.stable()
-        second = scenario.apply(model_deployment(model_template("v2"), canary(50, hold="1s"), deletionPolicy="orphan"))
+        second = scenario.apply(model_deployment(model_template("v2"), canary(50, hold="4s"), deletionPolicy="orphan"))
         scenario.stage("step 1/1")
         kept = {pod["metadata"]["uid"] for pod in scenario.children("pods")}
         assert pods <= kept, "no pod was restarted"
