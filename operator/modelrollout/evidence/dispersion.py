@@ -132,7 +132,7 @@ class Clumps:
 
     @property
     def factor(self) -> float:
-        """Index of dispersion, less what one standard error of chance explains."""
+        """Index of dispersion, less what two standard errors of chance explain."""
         beyond = self.products - self.expected - 2 * math.sqrt(self.spread)
         return 1 + max(0.0, beyond) / (self.expected + _SINGLE)
 

@@ -96,3 +96,15 @@ def _choose(at: float, shares: Sequence[float]) -> int:
         if at < 0:
             return index
     return len(shares) - 1
+
+
+def portions(random: Random | None, number: float, shares: Sequence[float]) -> list[float]:
+    """Return how many of so many are of each share; exactly as many where nothing decides by chance."""
+    if random is None:
+        return [number * share for share in shares]
+    return list(split(random, round(number), shares))
+
+
+def some(random: Random | None, number: float, share: float) -> float:
+    """Return how many of so many are chosen, each with the same chance; exactly that share where nothing decides by chance."""
+    return number * share if random is None else binomial(random, round(number), share)

@@ -99,11 +99,15 @@ def answers(behaviour: Behaviour, mix: Mix, shared: float) -> Iterator[tuple[str
                 yield part, truth, said, share * chance
 
 
+def parts_of(mix: Mix) -> dict[str, float]:
+    """Return which share of the requests is in which part of the traffic; the empty name is the rest."""
+    return {**dict(mix.parts), "": max(0.0, 1 - sum(share for _, share in mix.parts))}
+
+
 def asked(mix: Mix) -> Iterator[tuple[str, str, float]]:
     """Yield part of the traffic, right label, and which share of the requests is of both."""
-    parts = {**dict(mix.parts), "": max(0.0, 1 - sum(share for _, share in mix.parts))}
     truths = {POSITIVE: mix.positives, NEGATIVE: 1 - mix.positives}
-    for (part, of_part), (truth, of_truth) in product(parts.items(), truths.items()):
+    for (part, of_part), (truth, of_truth) in product(parts_of(mix).items(), truths.items()):
         yield part, truth, of_part * of_truth
 
 

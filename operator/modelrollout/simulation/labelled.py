@@ -15,7 +15,7 @@ from modelrollout.collector.labels import Item, Row
 from modelrollout.domain.capture import Capture
 from modelrollout.simulation.behaviour import Behaviour
 from modelrollout.simulation.bodies import answer, label, request
-from modelrollout.simulation.chance import binomial, split
+from modelrollout.simulation.chance import portions, some
 from modelrollout.simulation.kinds import NEGATIVE, POSITIVE, SILENCE, Mix, answers
 
 Series = tuple[str, str, str]
@@ -74,19 +74,19 @@ class Labelled:
             return
         kinds = list(answers(behaviour, mix, shared))
         for (part, truth, said, _), number in zip(
-            kinds, self._split(requests, [kind[3] for kind in kinds]), strict=True
+            kinds, portions(self._random, requests, [kind[3] for kind in kinds]), strict=True
         ):
             if not number or said == SILENCE:
                 continue
             before, after = _told(capture, cluster, part, said, truth)
             self._add(before, number)
             self._remember(at, number)
-            labelled = self._some(number, mix.labelled)
-            otherwise = self._some(labelled, mix.concept)
+            labelled = some(self._random, number, mix.labelled)
+            otherwise = some(self._random, labelled, mix.concept)
             _, other = _told(capture, cluster, part, said, NEGATIVE if truth == POSITIVE else POSITIVE)
-            for rows, some in ((after, labelled - otherwise), (other, otherwise)):
-                if some:
-                    self._waiting.append(_Waiting(at, at + mix.after, rows, some))
+            for rows, count in ((after, labelled - otherwise), (other, otherwise)):
+                if count:
+                    self._waiting.append(_Waiting(at, at + mix.after, rows, count))
 
     def page(self, at: datetime) -> dict[str, Any]:
         """Return what the collector would show of labels, empty where it takes none."""
@@ -108,14 +108,6 @@ class Labelled:
         self._kept += number
         while self._kept - self._remembered[0][1] >= self._capture.labelled.kept:
             self._kept -= self._remembered.popleft()[1]
-
-    def _split(self, requests: float, shares: list[float]) -> list[float]:
-        if self._random is None:
-            return [requests * share for share in shares]
-        return list(split(self._random, round(requests), shares))
-
-    def _some(self, number: float, share: float) -> float:
-        return number * share if self._random is None else binomial(self._random, round(number), share)
 
     def _add(self, rows: Rows, number: float) -> None:
         for series, value in rows:

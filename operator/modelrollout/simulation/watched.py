@@ -18,8 +18,8 @@ from modelrollout.domain.capture import Capture
 from modelrollout.names import mirror_cluster
 from modelrollout.simulation.behaviour import Behaviour
 from modelrollout.simulation.bodies import answer, request
-from modelrollout.simulation.chance import binomial, split
-from modelrollout.simulation.kinds import SILENCE, Mix, answers
+from modelrollout.simulation.chance import portions, some
+from modelrollout.simulation.kinds import SILENCE, Mix, answers, parts_of
 
 QUANTILES = 20
 """Values of a feature that are asked for at a time, each as frequent as the other ones."""
@@ -86,14 +86,14 @@ class Watched:
                 self._add(_said(capture, cluster, part, says_so), number)
         if cluster not in (capture.stable, capture.candidate):
             return
-        parts = {**dict(mix.parts), "": max(0.0, 1 - sum(share for _, share in mix.parts))}
+        parts = parts_of(mix)
         values = _values(mix, at, cluster)
         asked = [
-            (part, some, share / len(values)) for (part, share), some in product(parts.items(), values) if share > 0
+            (part, each, share / len(values)) for (part, share), each in product(parts.items(), values) if share > 0
         ]
         known = tuple((name, value) for name, value in _known(mix, at, cluster))
-        for (part, some, _), number in self._shared(asked, requests):
-            self._add(_asked(capture, cluster, part, some, known), number)
+        for (part, each, _), number in self._shared(asked, requests):
+            self._add(_asked(capture, cluster, part, each, known), number)
 
     def page(self) -> dict[str, Any]:
         """Return what the collector would show of it, empty where it observes nothing."""
@@ -104,11 +104,7 @@ class Watched:
 
     def _shared(self, kinds: Sequence[tuple[str, Any, float]], requests: float) -> Iterator[tuple[Any, float]]:
         """Yield how many of so many requests are of each kind."""
-        shares = [share for _, _, share in kinds]
-        if self._random is None:
-            yield from zip(kinds, (requests * share for share in shares), strict=True)
-        else:
-            yield from zip(kinds, split(self._random, round(requests), shares), strict=True)
+        yield from zip(kinds, portions(self._random, requests, [share for _, _, share in kinds]), strict=True)
 
     def _add(self, rows: tuple[tuple[Series, float], ...], number: float) -> None:
         if number:
@@ -117,9 +113,7 @@ class Watched:
 
     def some(self, requests: float, percent: int) -> float:
         """Return how many of so many requests are chosen."""
-        if self._random is None:
-            return requests * percent / 100
-        return binomial(self._random, round(requests), percent / 100)
+        return some(self._random, requests, percent / 100)
 
 
 def _what(capture: Capture) -> tuple[object, ...]:
