@@ -63,3 +63,10 @@ class Evidence(ApiModel):
     """When its last window was closed."""
     noise: Annotated[float, Field(ge=1)] = 1.0
     """φ: how much more stable's own pods differ than chance lets them; evidence is divided by it."""
+
+    @property
+    def both_per_second(self) -> float | None:
+        """Requests per second of both, lately; None where one of them is unknown."""
+        if self.per_second is None or self.stable_per_second is None:
+            return None
+        return self.per_second + self.stable_per_second

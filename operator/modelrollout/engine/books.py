@@ -234,7 +234,8 @@ def _close(
         # What was gathered while the noise was unknown counts as if it had been known.
         power = book.tempered / phi
         ledgers = {part: judge.temper(config, ledger, power) for part, ledger in book.ledgers.items()}
-        book = replace(book, ledgers=ledgers, tempered=phi)
+        gathered = {part: judge.evidence(config, ledger) for part, ledger in ledgers.items()}
+        book = replace(book, ledgers=ledgers, gathered=gathered, tempered=phi)
     alone = book.alone or metric.source.paired(metric.source_config)
     cap = math.log(1 / wants.comparison.alpha) / 4 if phi > CALM else math.inf
     grown, folded = by_arm(book.open), {}

@@ -17,7 +17,7 @@ from modelrollout.engine.golden import failure, golden_gates, unanswered
 from modelrollout.engine.ladder import ceiling, needs_person, next_index, promotes_undecided
 from modelrollout.engine.lifecycle import abort, complete, enter, settle
 from modelrollout.engine.proof import about, proven_at, remaining, risk_known, standing
-from modelrollout.engine.ramp import afforded_to, can_be_afforded, why_it_stays
+from modelrollout.engine.ramp import next_rung, why_it_stays
 from modelrollout.engine.reference import known as references
 from modelrollout.engine.wants import epoch_of, judged
 from modelrollout.names import mirror_cluster
@@ -156,21 +156,23 @@ def _worth_writing(
         return False
     analysis, rollout = context.spec.analysis, context.progressing
     proof = math.log(1 / analysis.alpha) if analysis is not None else math.inf
-    afforded = afforded_to(context.stages, rollout.stage) if rollout is not None else None
-    if [_essence(gate, proof, afforded) for gate in before] != [_essence(gate, proof, afforded) for gate in after]:
+    if [_essence(gate, proof) for gate in before] != [_essence(gate, proof) for gate in after]:
         return True
+    if rollout is not None:
+        rungs = [next_rung(context.stages, rollout.stage, *risk_known(gates)) for gates in (before, after)]
+        if rungs[0] != rungs[1]:
+            return True
     return written is None or context.now - written >= context.limits.gate_interval
 
 
-def _essence(gate: Gate, proof: float, afforded: float | None) -> tuple[object, ...]:
+def _essence(gate: Gate, proof: float) -> tuple[object, ...]:
     """Return what of a gate decides anything; of evidence, what ends a step and the bound by which a ramp climbs."""
     slices = tuple((one.slice, one.verdict, one.failures) for one in gate.slices)
     said = gate.name, gate.verdict, gate.state, gate.failures, gate.limit, gate.ignored, slices
     evidence = gate.evidence
     if evidence is None:
         return said
-    climbs = can_be_afforded(evidence, afforded)
-    return (*said, evidence.enough, evidence.high, evidence.worse >= proof, climbs)
+    return (*said, evidence.enough, evidence.high, evidence.worse >= proof)
 
 
 def obey_verdict(context: Context) -> Context:

@@ -126,10 +126,10 @@ def _waits(gates: tuple[Gate, ...], weight: int) -> Iterator[tuple[timedelta, st
 
 def remaining(evidence: Evidence, weight: int | None = None) -> float | None:
     """Return the seconds until a pass is to be expected, at a weight or as things are; None when nobody can tell."""
-    own, others = evidence.per_second, evidence.stable_per_second
-    if evidence.needed is None or own is None or others is None:
+    own, both = evidence.per_second, evidence.both_per_second
+    if evidence.needed is None or own is None or both is None:
         return None
-    rate = own if weight is None else (own + others) * weight / 100
+    rate = own if weight is None else both * weight / 100
     return min(evidence.needed / rate, LONGEST) if rate > 0 else None
 
 
@@ -140,11 +140,7 @@ def risk_known(gates: tuple[Gate, ...]) -> tuple[float | None, float | None]:
     """
     found = [gate.evidence for gate in gates if gate.evidence is not None]
     bounds = [evidence.high for evidence in found if evidence.high is not None]
-    rates = [
-        evidence.per_second + evidence.stable_per_second
-        for evidence in found
-        if evidence.per_second is not None and evidence.stable_per_second is not None
-    ]
+    rates = [evidence.both_per_second for evidence in found if evidence.both_per_second is not None]
     return max(bounds, default=None), max(rates, default=None)
 
 

@@ -47,16 +47,14 @@ def afforded_to(stages: tuple[Stage, ...], index: int) -> float | None:
 
 def can_be_afforded(evidence: Evidence | None, limit: float | None) -> bool:
     """Return whether the next rung can be, as far as one metric says: it depends on how many requests arrive, too."""
-    if evidence is None or limit is None or evidence.high is None:
+    if evidence is None or limit is None or not evidence.both_per_second:
         return False
-    return max(evidence.high, 0.0) * ((evidence.per_second or 0.0) + (evidence.stable_per_second or 0.0)) <= limit
+    return _bound(evidence.high) * evidence.both_per_second <= limit
 
 
 def risk(stage: Stage, upper: float | None, rps: float) -> float:
     """Return the bad requests a minute that a stage costs, at most."""
-    # What is above 1 says nothing, and NaN neither.
-    bound = max(upper, 0.0) if upper is not None and upper <= 1 else 1.0
-    return bound * rps * stage.weight / 100 * MINUTE
+    return _bound(upper) * rps * stage.weight / 100 * MINUTE
 
 
 def why_it_stays(stages: tuple[Stage, ...], index: int, upper: float | None, rps: float | None) -> str:
@@ -94,6 +92,12 @@ def first_rung_risk(stages: tuple[Stage, ...]) -> str:
         f"The first rung of the ramp, {first.weight} %, is entered whatever it risks: a candidate that fails altogether costs "
         f"more than {_number(_budget(first))} bad requests a minute there when more than {_number(enough)} requests/s arrive."
     )
+
+
+def _bound(upper: float | None) -> float:
+    """Return how much more often than stable the candidate answers badly, at most: 1 where nothing is known."""
+    # What is above 1 says nothing, and NaN neither.
+    return max(upper, 0.0) if upper is not None and upper <= 1 else 1.0
 
 
 def _budget(stage: Stage) -> float:

@@ -40,11 +40,11 @@ class Traffic:
         self.book: Book | None = None
         self.count(0, 0, 0, 0)
 
-    def count(self, nc: int, kc: int, ns: int, ks: int, sent: tuple[int, int] | None = None) -> None:
+    def count(self, nc: int, kc: int, ns: int, ks: int, sent: tuple[int, int] | None = None, *, part: str = "") -> None:
         asked_for = sent or (nc, ns)
         for arm, total, bad, went in (("c", nc, kc, asked_for[0]), ("s", ns, ks, asked_for[1])):
             for series, value in (("completed", total), ("failed", bad), ("sent", went)):
-                key = Key(arm, "r", series)
+                key = Key(arm, "r", series, part)
                 self.counters[key] = self.counters.get(key, 0.0) + value
 
     def poll(self, wants: AnalysisWants | None = None, state: State = State.VALUE) -> Reading:
@@ -168,6 +168,23 @@ def test_evidence_counts_as_if_the_noise_had_been_known_from_the_beginning() -> 
     assert before.against > 0.5
     assert traffic.book is not None
     assert traffic.book.tempered > 3
+    assert after.against < before.against / 3
+
+
+def test_noise_that_is_known_late_tempers_what_a_part_says_though_it_has_no_new_block() -> None:
+    traffic = Traffic()
+    for number in range(6):
+        traffic.poll()
+        traffic.count(10, 3 if number == 4 else 0, 90, 0)
+        traffic.count(5, 3 if number == 4 else 0, 45, 0, part="eu")
+    before = traffic.poll().slices[0]
+    for number in range(12):
+        traffic.count(10, 0, 90, 8 if number % 4 == 0 else 0)
+        after = traffic.poll().slices[0]
+    assert traffic.book is not None
+    assert traffic.book.tempered > 3
+    assert after.requests == before.requests
+    assert before.against > 0.5
     assert after.against < before.against / 3
 
 

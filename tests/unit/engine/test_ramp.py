@@ -6,8 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.stage import Stage, StageKind
-from modelrollout.engine.ramp import ends_when, first_rung_risk, next_rung, risk, rungs_above, why_it_stays
+from modelrollout.engine.ramp import (
+    afforded_to,
+    can_be_afforded,
+    ends_when,
+    first_rung_risk,
+    next_rung,
+    risk,
+    rungs_above,
+    why_it_stays,
+)
 from modelrollout.strategies import canary
 
 
@@ -52,6 +62,14 @@ def test_it_stays_where_nobody_knows_how_many_requests_there_are(rps: float | No
 @pytest.mark.parametrize("upper", [None, 1.5, float("nan"), float("inf")])
 def test_a_bound_that_says_nothing_is_one(upper: float | None) -> None:
     assert risk(RAMP[LAST], upper, 10) == risk(RAMP[LAST], 1.0, 10) == 300
+
+
+@pytest.mark.parametrize("upper", [None, -0.1, 0.0, 0.02, 0.1, 1.0, 1.5])
+@pytest.mark.parametrize("rps", [None, 0.0, 0.5, 25.0, 60.0, 1e9])
+def test_a_poll_wakes_the_rollout_when_the_next_rung_can_be_afforded(upper: float | None, rps: float | None) -> None:
+    evidence = Evidence(high=upper, per_second=rps, stable_per_second=rps and 0.0)
+    heard = can_be_afforded(evidence, afforded_to(RAMP, FIRST))
+    assert heard is (next_rung(RAMP, FIRST, upper, rps) is not None)
 
 
 @pytest.mark.parametrize("index", [0, LAST, LAST + 1])

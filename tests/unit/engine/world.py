@@ -362,7 +362,7 @@ class World:
 
     def copy(self) -> "World":
         """Return a world that goes on from here by itself."""
-        return World(**{one.name: copy(getattr(self, one.name)) for one in fields(self)})
+        return World(**{one.name: copy(getattr(self, one.name)) for one in fields(World)})
 
     def run(self, seconds: float = 600) -> None:
         """Let the rollout come to its end."""

@@ -72,21 +72,21 @@ def _warm() -> Mapping[str, Rule]:
 def _rows() -> Iterator[Row]:
     clumped = Pods()
     pairs = (
-        ("incidents that hit both, 10 rps", _incidents(1), _incidents(10), "× 10"),
-        ("failed requests are sent three times, 10 rps", _retries(STABLE), _retries(BROKEN), "5 %"),
+        ("incidents that hit both, 10 rps", _incidents(1), _incidents(10), "× 10", rules),
+        ("failed requests are sent three times, 10 rps", _retries(STABLE), _retries(BROKEN), "5 %", _warm),
         (
             "users who fail three times in a row, 10 rps",
             of_pods(10, 1, clumped, 3.0),
             of_pods(10, 10, clumped, 3.0),
             "5 %",
+            rules,
         ),
-        ("0.1 rps", _plain(0.1, STABLE), _plain(0.1, 0.2), "20 %"),
-        ("counters start anew each minute, 10 rps", _restarting(STABLE), _restarting(BROKEN), "5 %"),
-        ("polls each 30 s, 10 rps", _plain(10, STABLE, 30), _plain(10, BROKEN, 30), "5 %"),
+        ("0.1 rps", _plain(0.1, STABLE), _plain(0.1, 0.2), "20 %", rules),
+        ("counters start anew each minute, 10 rps", _restarting(STABLE), _restarting(BROKEN), "5 %", rules),
+        ("polls each 30 s, 10 rps", _plain(10, STABLE, 30), _plain(10, BROKEN, 30), "5 %", rules),
     )
     seed = 9100
-    for words, healthy, broken, effect in pairs:
-        asked = _warm if words.startswith("failed requests") else rules
+    for words, healthy, broken, effect, asked in pairs:
         yield Row(f"{words}: as good", Kind.HEALTHY, seed, healthy, asked)
         yield Row(f"{words}: {effect}", Kind.BROKEN, seed + 1, broken, asked)
         seed += 2

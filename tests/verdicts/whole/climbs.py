@@ -80,13 +80,7 @@ def _alone(climb: Climb, rule: Ours, polls: Sequence[Poll], begin: datetime) -> 
         if decision := rule.hear(wants, metric, sample):
             return decision, at
         if compared and sample.at >= wants.not_before:
-            weight = climb.weight(rule, _per_second(rule))
+            weight = climb.weight(rule, (rule.evidence.both_per_second or 0.0) if rule.evidence is not None else 0.0)
         if weight is None:
             return PROMOTE, at
     return "", at
-
-
-def _per_second(rule: Ours) -> float:
-    """Return how many requests arrive, as the engine knows it."""
-    known = rule.evidence
-    return ((known.per_second or 0.0) + (known.stable_per_second or 0.0)) if known is not None else 0.0
