@@ -27,7 +27,7 @@ from modelrollout.sources._base import Fetch, Measured, Scope, Source
 from modelrollout.sources.outputs import PREDICTION
 from modelrollout.strategies._ramp import Ramp, ramp_stages
 from tests.verdicts.rivals import PROMOTE, ROLLBACK, Rule
-from tests.verdicts.traffic import Tick
+from tests.verdicts.traffic import BOUNDS, Tick
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ALPHA = BETA = 0.05
@@ -83,9 +83,9 @@ class Generated(Source[Any]):
         total = increments.get("total", 0.0)
         if not total:
             return None
-        bounds = sorted((float(name[3:]), name) for name in increments if name.startswith("le="))
-        if bounds:
-            return Measure(Histogram(tuple((bound, increments[name]) for bound, name in bounds)))
+        if any(name.startswith("le=") for name in increments):
+            # A bound whose counter did not grow is known, as the operator's own sources know it.
+            return Measure(Histogram(tuple((bound, increments.get(f"le={bound}", 0.0)) for bound in BOUNDS)))
         pods = {
             name[4:]: Rate(increments.get(f"bad/{name[4:]}", 0.0), count)
             for name, count in increments.items()

@@ -58,5 +58,16 @@ def by_arm(grown: Mapping[Key, float]) -> dict[tuple[str, str], dict[str, float]
     return found
 
 
+def standing(
+    grown: Mapping[tuple[str, str], Mapping[str, float]], seen: Mapping[Key, float]
+) -> dict[tuple[str, str], dict[str, float]]:
+    """Return what grew, see :func:`by_arm`, with 0 for the series beside it that did not."""
+    found = {place: dict(series) for place, series in grown.items()}
+    for arm, _, series, part in seen:
+        if (arm, part) in found:
+            found[arm, part].setdefault(series, 0.0)
+    return found
+
+
 def _group(key: Key) -> tuple[str, str, str]:
     return key.pod, key.arm, key.slice

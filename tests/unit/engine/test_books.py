@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from modelrollout.judges.compare import PLUGIN as COMPARE
 from modelrollout.judges.compare import CompareConfig
 from modelrollout.routers.envoy import PLUGIN as ENVOY
 from modelrollout.sources._base import Scope
+from modelrollout.sources.prometheus import PLUGIN as PROMETHEUS
+from modelrollout.sources.prometheus import PrometheusConfig
 from modelrollout.sources.router import PLUGIN as ROUTER
 from modelrollout.sources.router import RouterConfig, Signal
 
@@ -186,6 +189,20 @@ def test_noise_that_is_known_late_tempers_what_a_part_says_though_it_has_no_new_
     assert after.requests == before.requests
     assert before.against > 0.5
     assert after.against < before.against / 3
+
+
+def test_the_first_block_does_not_choose_at_which_bounds_of_a_histogram_it_is_tested() -> None:
+    config = PrometheusConfig.model_validate({"histogram": "seconds_bucket"})
+    wants = asked(metric=MetricWants("slow", PROMETHEUS, config, COMPARE, CompareConfig()))
+    bounds = ("0.0", "0.1", "0.25", "0.5", "inf")
+    counters = {Key(arm, "p", f"le={low}:{high}/p"): 0.0 for arm in "cs" for low, high in pairwise(bounds)}
+    book, _ = weigh(None, wants, wants.metrics[0], Sample(NOW, dict(counters)))
+    for number in range(1, 9):
+        # All of it was slower than 0.25 s.
+        counters |= {key: number * 20.0 for key in counters if key.series.startswith(("le=0.25", "le=0.5"))}
+        book, reading = weigh(book, wants, wants.metrics[0], Sample(NOW + number * TEN, dict(counters)))
+    assert reading.evidence is not None
+    assert book.ledgers[""].kept.bounds == (0.0, 0.1, 0.25, 0.5)
 
 
 @pytest.mark.parametrize("state", [State.ERROR, State.NO_METRIC, State.STALE])

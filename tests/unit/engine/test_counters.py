@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.domain.reading import Key
-from modelrollout.engine.counters import by_arm, increments, remember, total
+from modelrollout.engine.counters import by_arm, increments, remember, standing, total
 
 
 def keys(**values: float) -> dict[Key, float]:
@@ -121,4 +121,18 @@ def test_each_arm_and_each_slice_has_its_own_series():
         ("old", ""): {"total": 9.0},
         ("new", ""): {"total": 4.0, "bad": 1.0},
         ("new", "eu"): {"total": 3.0},
+    }
+
+
+def test_what_stood_is_zero_beside_what_grew() -> None:
+    grown = {("new", ""): {"le=1": 2.0}, ("old", "eu"): {"le=1": 1.0}}
+    seen = keys(a_total=7) | {
+        Key("new", "a", "le=0.5"): 9.0,
+        Key("new", "a", "le=1"): 9.0,
+        Key("new", "a", "le=0.5", "eu"): 9.0,
+        Key("old", "b", "le=0.5", "eu"): 4.0,
+    }
+    assert standing(grown, seen) == {
+        ("new", ""): {"le=0.5": 0.0, "le=1": 2.0},
+        ("old", "eu"): {"le=0.5": 0.0, "le=1": 1.0},
     }
