@@ -42,6 +42,7 @@ check: lint unit ## What every commit passes
 test: check ## Everything: a fault at every write, the test cluster, end to end on real components
 	$(BIN)/pytest -q -n 2 tests/sequences/test_faults.py tests/sequences/test_random.py --every-write
 	$(BIN)/pytest -q -n 2 tests/verdicts
+	$(BIN)/pytest -q -n 2 tests/docs
 	$(BIN)/pytest -q tests/soak
 	$(BIN)/pytest -q tests/servers
 	$(BIN)/pytest -q tests/pages

@@ -11,7 +11,7 @@ from modelrollout.simulation.trial import Outcome
 STRETCHES = 60
 """Points of an error rate, at least: each stands for a sixtieth of the time."""
 COLOURS = ("#c0392b", "#2471a3", "#7d3c98", "#117864", "#b9770e", "#566573")
-STABLE, CANDIDATE = "#2471a3", "#c0392b"
+STABLE, CANDIDATE, TOGETHER = "#2471a3", "#c0392b", "#222222"
 _WORDS = {
     Decision.PROMOTED: ("promoted", "#1e8449"),
     Decision.ROLLED_BACK: ("rolled back", "#c0392b"),
@@ -73,4 +73,7 @@ def _evidence(outcome: Outcome, scale: float, bounds: tuple[float, float] | None
             seen = [moment for moment in outcome.moments if name in moment.evidence]
             points = [(moment.at / scale, moment.evidence[name][index]) for moment in seen]
             lines.append(Line(name, points, colour, steps=True))
+        if index == 0 and len(names) > 1:
+            together = [(moment.at / scale, moment.together) for moment in outcome.moments if moment.evidence]
+            lines.append(Line("together", together, TOGETHER, steps=True))
         yield Panel(title, lines, [Level(label, bounds[index])] if bounds else [])

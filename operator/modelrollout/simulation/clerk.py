@@ -10,6 +10,7 @@ from typing import Any
 
 from modelrollout.domain import verdict as gates
 from modelrollout.domain.status import RolloutState
+from modelrollout.engine.verdicts import against
 from modelrollout.names import KIND, mirror_cluster
 from modelrollout.simulation.cluster import Cluster
 from modelrollout.simulation.envoy import Envoy
@@ -41,11 +42,13 @@ class Moment:
         at: seconds since the new version was applied.
         weight: percent of answers from it that every router has acknowledged.
         evidence: ln E against the candidate, and for it being within the margin, by metric.
+        together: ln E against it of all metrics and slices, which is what decides.
     """
 
     at: float
     weight: int
     evidence: Mapping[str, tuple[float, float]]
+    together: float
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,8 @@ class Clerk:
             self._look(rollout)
             self.stage, self.message = rollout.get("stageLabel", ""), self._cluster.log.plain(status.get("message", ""))
             self.verdict = self._read(status, rollout)
-        moment = Moment(self.now, _weight(status, rollout), _evidence(rollout))
+        together = against([gates.Gate.model_validate(gate) for gate in rollout.get("gates", ())])
+        moment = Moment(self.now, _weight(status, rollout), _evidence(rollout), together)
         if not self.moments or (moment.weight, moment.evidence) != (self.moments[-1].weight, self.moments[-1].evidence):
             self.moments.append(moment)
 

@@ -103,6 +103,19 @@ def test_a_picture_shows_weight_rates_evidence_and_the_decision(tmp_path):
     assert len(list(root.iter(f"{SVG}path"))) == 5
 
 
+def test_of_several_metrics_a_picture_shows_what_they_say_together(tmp_path):
+    path, picture = tmp_path / "compared.yaml", tmp_path / "picture.svg"
+    analysis = judged(compare={"margin": {"absolute": 0.02}})
+    analysis["metrics"] += [{"name": "slow", "router": {"signal": "latencySeconds"}, "compare": {}}]
+    path.write_text(yaml.safe_dump(document(analysis=analysis)))
+    result = simulate(path, "--rps", 20, "--candidate", "errors=20%", "--plot", picture)
+    assert result.exit_code == 0
+    root = ET.fromstring(picture.read_text())
+    assert [element.text for element in root.iter(f"{SVG}text")].count("together") == 1
+    # The weight, two rates, what speaks against the candidate and all of that together, what speaks for it.
+    assert len(list(root.iter(f"{SVG}path"))) == 8
+
+
 def test_what_was_recorded_is_counted_instead_of_chance(file, tmp_path):
     recording = tmp_path / "recorded.json"
     polls = [
