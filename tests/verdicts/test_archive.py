@@ -1,9 +1,15 @@
 """Runs that are kept are there on another machine, unless they belong to other code."""
 
+import gzip
 import json
+from dataclasses import astuple
 from pathlib import Path
 
-from tests.verdicts import archive
+import pytest
+
+from tests.verdicts import archive, cells
+from tests.verdicts.row import Table
+from tests.verdicts.tables import TABLES
 
 NAME = "8.1/a-row/00000-20.json"
 CODES = {"now"}
@@ -43,3 +49,19 @@ def test_the_same_runs_are_the_same_bytes(tmp_path: Path):
         archive.keep(["8.1"], tmp_path / machine, CODES, tmp_path / f"{machine}-kept")
     one, other = ((tmp_path / f"{machine}-kept" / "8.1.json.gz").read_bytes() for machine in ("one", "other"))
     assert one == other
+
+
+@pytest.fixture(scope="module")
+def codes() -> frozenset[str]:
+    return cells.codes()
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.key)
+def test_what_is_kept_is_what_this_code_makes(table: Table, codes: frozenset[str]):
+    file = archive.RUNS / f"{table.key}.json.gz"
+    parts = json.loads(gzip.decompress(file.read_bytes())).values() if file.exists() else ()
+    firsts = [part for part in parts if part["parameters"]["code"] in codes and part["parameters"]["first"] == 0]
+    for row in table.rows[:2]:
+        for part in (part for part in firsts if part["parameters"].get("row") == row.name):
+            made = {name: list(astuple(outcome)) for name, outcome in row.run(0).items()}
+            assert part["runs"][0] == made, row.name
