@@ -34,7 +34,7 @@ class Tick:
         slices: both arms by part of the traffic, where there are parts.
         joined: the answers of both versions to the same requests, where these are copied.
         canary: what a canary would have seen instead, where the requests are copied.
-        past: what stable's pods had counted when the rollout began, since they started.
+        past: what stable's counters had counted when the rollout began, since its pods started.
         reference: what was counted long before, where something is held against it.
     """
 
@@ -226,6 +226,8 @@ def latencies(rng: Random, rps: float, candidate: Latency, noise: float) -> Iter
     stable = Latency()
     shift, keep = 0.0, math.exp(-POLL / 300)
     shares = candidate.shares(), stable.shares()
+    # Beside the run, whose requests stay what they are.
+    past = Measure(_histogram(Random(repr(rng.getstate())), rps * HOUR, shares[1]))
     for number in range(1, round(HOUR / POLL) + 1):
         if noise:
             shift = keep * shift + rng.gauss(0, noise * math.sqrt(1 - keep * keep))
@@ -233,7 +235,7 @@ def latencies(rng: Random, rps: float, candidate: Latency, noise: float) -> Iter
         arms = [
             Measure(_histogram(rng, rps * POLL * part, share)) for part, share in zip((0.1, 0.9), shares, strict=True)
         ]
-        yield Tick(number * POLL, POLL, 0.1, *arms)
+        yield Tick(number * POLL, POLL, 0.1, *arms, past=past)
 
 
 def _histogram(rng: Random, requests: float, shares: tuple[float, ...]) -> Histogram:

@@ -65,6 +65,7 @@ class Book:
         gathered: what each of them says.
         details: what the report shows besides, of all requests.
         detailed_at: when that was made.
+        before: what stable did before the first sample, by slice, as far as its counters remember.
         noise: how much stable's own pods differ.
         tempered: the largest φ so far, by which all evidence was divided.
         sent: requests sent to candidate and stable since the split began.
@@ -85,6 +86,7 @@ class Book:
     gathered: Mapping[str, Evidence] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     detailed_at: datetime | None = None
+    before: Mapping[str, Tally] = field(default_factory=dict)
     noise: Noise = field(default_factory=Noise)
     tempered: float = 1.0
     sent: tuple[float, float] = (0.0, 0.0)
@@ -156,8 +158,11 @@ def _overhear(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sam
     if book.seen:
         grown = by_arm(total({}, increments(book.seen, sample.counters)))
         return replace(book, noise=overhear(book.noise, metric.measured(grown, arm)))
-    # Counters hold the past: pods that have misbehaved alone since they started will do so again.
-    return replace(book, noise=recall(book.noise, metric.measured(by_arm(total({}, sample.counters)), arm)))
+    # Counters hold the past: pods that have misbehaved alone since they started will do so again, and the rate was about this.
+    held = by_arm(total({}, sample.counters))
+    past = {part: measure for (one, part) in held if one == arm and (measure := metric.measured(held, arm, part))}
+    before = {part: measure.tally for part, measure in past.items()}
+    return replace(book, before=before, noise=recall(book.noise, past.get("")))
 
 
 def _count_from(book: Book, sample: Sample) -> Book:
@@ -256,7 +261,7 @@ def _close(
         )
         ledger = book.ledgers.get(part)
         if ledger is None:
-            ledger = judge.begin(config, question(wants, metric, candidate))
+            ledger = judge.begin(config, question(wants, metric, candidate, book.before.get(part)))
         folded[part] = judge.weigh(config, ledger, block, phi, cap)
     closed = replace(
         book,
@@ -291,7 +296,7 @@ def weigher(metric: MetricWants) -> Weigher[Any, Any]:
     return metric.judge
 
 
-def question(wants: AnalysisWants, metric: MetricWants, measure: Measure) -> Question:
+def question(wants: AnalysisWants, metric: MetricWants, measure: Measure, before: Tally | None = None) -> Question:
     """Return what a judge must know to begin a ledger."""
     return Question(
         alpha=wants.comparison.alpha,
@@ -301,6 +306,7 @@ def question(wants: AnalysisWants, metric: MetricWants, measure: Measure) -> Que
         quantile=metric.source.quantile(metric.source_config),
         fraction=metric.source.fraction(metric.source_config),
         inputs=metric.source.of_inputs(metric.source_config),
+        before=before,
     )
 
 

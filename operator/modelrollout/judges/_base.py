@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.reading import Reading
-from modelrollout.domain.tally import Block
+from modelrollout.domain.tally import Block, Tally
 from modelrollout.domain.verdict import Gate
 from modelrollout.schema import ApiModel
 
@@ -86,6 +86,7 @@ class Question:
         quantile: which one the metric shows, for histograms.
         fraction: the value is a fraction of 1.
         inputs: it is about what clients ask, in which no version has a say.
+        before: what stable did before the first block, as far as its counters remember; None: nobody knows.
     """
 
     alpha: float
@@ -95,6 +96,7 @@ class Question:
     quantile: float | None = None
     fraction: bool = False
     inputs: bool = False
+    before: Tally | None = None
 
     @classmethod
     def unknown(cls, alpha: float, beta: float, horizon: int) -> "Question":

@@ -1,11 +1,11 @@
 """Comparing histograms as a whole: at each bound, the values above it are a rate of their own.
 
 Slower by a little everywhere and a few much slower are both seen, at the bounds where they show. Against the candidate counts
-the average over all bounds, for it the least of them.
+the average over all bounds that can show something, as far as stable's past tells which; for it the least of all.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 from typing import Any
@@ -26,6 +26,10 @@ from modelrollout.judges._watch import Watch
 MOST_BOUNDS = 24
 _RAREST = 0.001
 """Share of stable's values above a bound below which a multiple of it cannot be proven in reasonable time."""
+_MOST = 0.9
+"""Share of stable's values above a bound from which on there is no room for a candidate that is slower."""
+_RARE_BOUNDS = 2
+"""Bounds above which stable had next to nothing that speak against a candidate: what is above the others is above these."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class HistogramBounds(Form[BoundsLedger]):
             return self._look(config, ledger, candidate, damping) if ledger.bounds else ledger
         if not ledger.bounds:
             bounds = choose(candidate, stable, MOST_BOUNDS)
-            ledger = replace(ledger, bounds=bounds, cases=tuple(_case.begin(ledger.claim) for _ in bounds))
+            ledger = replace(ledger, bounds=bounds, cases=_begin(ledger, bounds))
             # Where there were too many, what this block says has decided which are tested, so it is no test.
             if len(bounds) in (0, MOST_BOUNDS):
                 return ledger
@@ -104,16 +108,17 @@ class HistogramBounds(Form[BoundsLedger]):
         if not ledger.bounds:
             return Evidence()
         margin = accepted(config.margin, Histogram)
-        against = [_case.against(claim, case) for case in ledger.cases]
+        telling = _telling(ledger.cases)
+        against = [_case.against(claim, ledger.cases[index]) for index in telling]
         passing = [(case, _case.within(claim, case)) for case in ledger.cases if _provable(margin, case)]
         waits = [further(margin, case.past, within, question.beta) for case, within in passing]
-        loudest = watch.loudest() if watch else against.index(max(against))
+        loudest = watch.loudest() if watch else telling[against.index(max(against))]
         case = ledger.cases[loudest]
         return show(
             against=average(against),
             alarm=watch.alarm(question.alpha) if watch else -inf,
             within=min((within for _, within in passing), default=0.0),
-            worse=average([_case.worse(claim, case) for case in ledger.cases]),
+            worse=average([_case.worse(claim, ledger.cases[index]) for index in telling]),
             candidate=watch.bad[loudest] / watch.total if watch and watch.total > 0 else case.candidate,
             stable=case.stable,
             past=max((case.past for case in ledger.cases), key=lambda past: past.nc),
@@ -139,6 +144,12 @@ class HistogramBounds(Form[BoundsLedger]):
             cases=tuple(_case.read(empty.claim, case, steps) for case in fields(cases, len(places))),
             watch=_watch.read(watch, len(places)),
         )
+
+
+def _begin(ledger: BoundsLedger, bounds: Iterable[float]) -> tuple[Case, ...]:
+    before = ledger.question.before
+    slow, total = (above(before, bounds), before.total) if isinstance(before, Histogram) else ({}, 0.0)
+    return tuple(_case.begin(ledger.claim, slow.get(bound, 0.0), total if bound in slow else 0.0) for bound in bounds)
 
 
 def above(tally: Histogram, bounds: Iterable[float]) -> dict[float, float]:
@@ -168,6 +179,17 @@ def choose(candidate: Histogram, stable: Histogram, most: int) -> tuple[float, .
     under = sum(ours[bound] + theirs[bound] >= total for bound in known)
     first = max(min(under - 1, len(known) - most), 0)
     return tuple(known[first : first + most])
+
+
+def _telling(cases: Sequence[Case]) -> Sequence[int]:
+    """Return which cases can speak against a candidate, as stable's past says: it is known before anything is tested."""
+    every = range(len(cases))
+    if not all(case.before.ns > 0 for case in cases):
+        return every
+    shares = [case.before.ks / case.before.ns for case in cases]
+    rare = [index for index in every if shares[index] < _RAREST]
+    found = [index for index in every if _RAREST <= shares[index] <= _MOST]
+    return [*found, *rare[:_RARE_BOUNDS]] or every
 
 
 def _provable(margin: Accepted, case: Case) -> bool:

@@ -6,7 +6,7 @@ is tested about a case is its claim; it is the same for all of them, so only wha
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -15,6 +15,11 @@ from modelrollout.evidence.mixture import Mixture, log_sum
 from modelrollout.evidence.onset import Onset
 from modelrollout.evidence.pair import Pair, PairTest
 from modelrollout.judges._stored import down, numbers, short
+
+MOST_BEFORE = 100.0
+"""Requests that what stable did before the first block counts for, at most."""
+_TOTALS = 7
+"""Numbers of a stored case before its states."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,18 @@ class Case:
         past: totals of all blocks.
         expected: bad requests that the candidate would have had with stable's rate of the same minutes.
         states: of the claim's tests.
+        before: what stable did before the first block: where the tests look for a difference at first.
     """
 
     past: Pair
     expected: float
     states: tuple[Mixture, ...]
+    before: Pair = field(default_factory=Pair)
+
+    @property
+    def guide(self) -> Pair:
+        """Everything that was known before the next block."""
+        return self.before + self.past
 
     @property
     def candidate(self) -> float | None:
@@ -82,19 +94,27 @@ def counts(bad: float, total: float, stable_bad: float = 0.0, stable_total: floa
     return Pair(min(max(bad, 0.0), total), float(total), min(max(stable_bad, 0.0), stable_total), float(stable_total))
 
 
-def begin(claim: Claim) -> Case:
-    """Return the case before the first block."""
-    return Case(Pair(), 0.0, tuple(test.start() for test in claim.tests))
+def begin(claim: Claim, bad: float = 0.0, total: float = 0.0) -> Case:
+    """Return the case before the first block.
+
+    Args:
+        claim: what is tested.
+        bad: stable's bad requests before it, as far as they are known.
+        total: all of them. They count as much as a few blocks: a rate of another hour is a hint and no more.
+    """
+    weight = min(MOST_BEFORE / total, 1.0) if total > 0 else 0.0
+    before = counts(0.0, 0.0, bad * weight, total * weight)
+    return Case(Pair(), 0.0, tuple(test.start() for test in claim.tests), before)
 
 
 def fold(claim: Claim, case: Case, block: Pair, damping: Damping) -> Case:
     """Return the case with one more block."""
     states = (
-        test.step(state, case.past, block, damping.noise, damping.cap)
+        test.step(state, case.guide, block, damping.noise, damping.cap)
         for test, state in zip(claim.tests, case.states, strict=True)
     )
     expected = block.nc * block.ks / block.ns if block.ns > 0 else 0.0
-    return Case(case.past + block, case.expected + expected, tuple(states))
+    return replace(case, past=case.past + block, expected=case.expected + expected, states=tuple(states))
 
 
 def temper(case: Case, power: float) -> Case:
@@ -126,7 +146,9 @@ def average(logs: Sequence[float]) -> float:
 def write(case: Case) -> list[Any]:
     """Return a case to be stored; the number of its blocks is stored beside it."""
     past = case.past
-    totals = [short(value) for value in (past.kc, past.nc, past.ks, past.ns, case.expected)]
+    totals = [
+        short(value) for value in (past.kc, past.nc, past.ks, past.ns, case.expected, case.before.ks, case.before.ns)
+    ]
     return [*totals, *(down(part) for state in case.states for part in state.parts)]
 
 
@@ -137,14 +159,14 @@ def read(claim: Claim, raw: object, steps: int) -> Case:
         ValueError: it is none of such a claim.
     """
     tests = claim.tests
-    length = 5 + sum(test.alternatives for test in tests)
+    length = _TOTALS + sum(test.alternatives for test in tests)
     values = numbers(raw, length, length)
-    kc, nc, ks, ns, expected = values[:5]
-    if not (0 <= kc <= nc and 0 <= ks <= ns and 0 <= expected <= nc):
+    kc, nc, ks, ns, expected, bad, total = values[:_TOTALS]
+    if not (0 <= kc <= nc and 0 <= ks <= ns and 0 <= expected <= nc and 0 <= bad <= total):
         raise ValueError("The ledger holds more bad requests than requests.")
-    rest = iter(values[5:])
+    rest = iter(values[_TOTALS:])
     states = tuple(restore(test, [next(rest) for _ in range(test.alternatives)], steps) for test in tests)
-    return Case(Pair(kc, nc, ks, ns), expected, states)
+    return Case(Pair(kc, nc, ks, ns), expected, states, Pair(ks=bad, ns=total))
 
 
 class Mixed(Protocol):

@@ -55,7 +55,9 @@ class Rates(Form[RateLedger]):
             prior_rate=_PRIOR_RATE,
             prior_n=_PRIOR_N,
         )
-        return RateLedger(question, claim, 0, _case.begin(claim), _grid(question).start())
+        before = question.before if isinstance(question.before, Rate) else Rate(0.0, 0.0)
+        case = _case.begin(claim, before.bad, before.total)
+        return RateLedger(question, claim, 0, case, _grid(question).start())
 
     def weigh(self, config: CompareConfig, ledger: RateLedger, block: Block, damping: Damping) -> RateLedger:
         """Fold one block in."""
@@ -67,7 +69,7 @@ class Rates(Form[RateLedger]):
             watch = ledger.watch or _watch.begin(1)
             return replace(ledger, watch=_watch.look(watch, [limit], [candidate.bad], candidate.total, damping))
         pair = counts(candidate.bad, candidate.total, stable.bad, stable.total)
-        bounds = _grid(ledger.question).step(ledger.bounds, ledger.case.past, pair, damping.noise, damping.cap)
+        bounds = _grid(ledger.question).step(ledger.bounds, ledger.case.guide, pair, damping.noise, damping.cap)
         case = _case.fold(ledger.claim, ledger.case, pair, damping)
         return replace(ledger, blocks=ledger.blocks + 1, case=case, bounds=bounds)
 

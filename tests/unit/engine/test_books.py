@@ -11,6 +11,7 @@ import pytest
 from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.engine.books import Book, dump, load, restless, weigh
 from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants
+from modelrollout.evidence.pair import Pair
 from modelrollout.judges.compare import PLUGIN as COMPARE
 from modelrollout.judges.compare import CompareConfig
 from modelrollout.routers.envoy import PLUGIN as ENVOY
@@ -79,6 +80,19 @@ def test_the_first_sample_only_says_where_to_count_from() -> None:
     second = traffic.poll()
     assert second.evidence is not None
     assert (second.evidence.requests, second.evidence.stable_requests, second.evidence.candidate) == (10, 90, 0.0)
+
+
+def test_what_stable_counted_before_is_where_evidence_begins_to_look() -> None:
+    traffic = Traffic()
+    traffic.count(1000, 900, 1000, 20)
+    traffic.count(0, 0, 500, 50, part="eu")
+    traffic.poll()
+    traffic.count(10, 0, 90, 0)
+    traffic.count(10, 0, 90, 0, part="eu")
+    traffic.poll()
+    assert traffic.book is not None
+    before = {part: ledger.kept.case.before for part, ledger in traffic.book.ledgers.items()}
+    assert before == {"": Pair(ks=2.0, ns=100.0), "eu": Pair(ks=10.0, ns=100.0)}
 
 
 def test_a_block_waits_until_both_sides_have_enough_requests() -> None:

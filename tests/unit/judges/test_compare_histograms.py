@@ -12,8 +12,8 @@ import pytest
 from modelrollout.domain.tally import Block, Histogram
 from modelrollout.evidence.pair import Pair
 from modelrollout.judges import _quantile
-from modelrollout.judges._bounds import MOST_BOUNDS, above, choose
-from modelrollout.judges._case import Damping
+from modelrollout.judges._bounds import MOST_BOUNDS, _telling, above, choose
+from modelrollout.judges._case import Damping, against, average, within
 from modelrollout.judges._compare import Quantile
 from modelrollout.judges._quantile import Totals, boundary
 from modelrollout.judges.compare import PLUGIN, CompareConfig
@@ -180,3 +180,41 @@ def test_evidence_against_a_quantile_is_at_most_1_on_average_under_both_nulls(ca
             end = replace(middle, **_quantile._step(P99, middle, second, Damping()))
             mean += weight * other_weight * math.exp(test.log_e(end.against))
     assert mean <= 1 + 1e-9
+
+
+def _buckets(above: dict[float, float], total: float) -> Histogram:
+    return Histogram((*((bound, total - count) for bound, count in above.items()), (math.inf, total)))
+
+
+PAST = _buckets({0.01: 10_000.0, 0.1: 4_000.0, 0.5: 20.0, 1.0: 2.0, 2.5: 0.0, 5.0: 0.0}, 10_000.0)
+SLOWER = Block(
+    _buckets({0.01: 100.0, 0.1: 70.0, 0.5: 3.0, 1.0: 0.0, 2.5: 0.0, 5.0: 0.0}, 100.0),
+    _buckets({0.01: 900.0, 0.1: 360.0, 0.5: 2.0, 1.0: 0.0, 2.5: 0.0, 5.0: 0.0}, 900.0),
+    10.0,
+)
+
+
+def test_bounds_at_which_nothing_can_show_take_no_part_in_what_speaks_against_a_candidate() -> None:
+    ledger = PLUGIN.weigh(WHOLE, PLUGIN.begin(WHOLE, question(Histogram, before=PAST)), SLOWER, 1.0, math.inf)
+    cases = ledger.kept.cases
+    assert ledger.kept.bounds == (0.01, 0.1, 0.5, 1.0, 2.5, 5.0)
+    assert list(_telling(cases)) == [1, 2, 3, 4]
+    shown = PLUGIN.evidence(WHOLE, ledger)
+    assert shown.against == pytest.approx(average([against(ledger.kept.claim, case) for case in cases[1:5]]), abs=1e-3)
+    assert shown.about == "above 0.1"
+
+
+def test_where_nothing_is_known_of_the_past_all_bounds_take_part() -> None:
+    ledger = PLUGIN.weigh(WHOLE, PLUGIN.begin(WHOLE, question(Histogram)), SLOWER, 1.0, math.inf)
+    assert list(_telling(ledger.kept.cases)) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_pass_asks_for_bounds_too_that_cannot_speak_against_a_candidate() -> None:
+    # One of a hundred is stuck for longer than all bounds that stable's past has values beyond.
+    stuck = _buckets({0.01: 100.0, 0.1: 40.0, 0.5: 2.0, 1.0: 2.0, 2.5: 2.0, 5.0: 2.0}, 100.0)
+    stable = _buckets({0.01: 900.0, 0.1: 360.0, 0.5: 2.0, 1.0: 0.0, 2.5: 0.0, 5.0: 0.0}, 900.0)
+    ledger = PLUGIN.begin(WHOLE, question(Histogram, before=PAST))
+    for _ in range(20):
+        ledger = PLUGIN.weigh(WHOLE, ledger, Block(stuck, stable, 10.0), 1.0, math.inf)
+    last = ledger.kept.cases[5]
+    assert PLUGIN.evidence(WHOLE, ledger).within <= within(ledger.kept.claim, last) < 0

@@ -10,7 +10,18 @@ import pytest
 
 from modelrollout.domain.tally import Block, Rate
 from modelrollout.judges.compare import PLUGIN, CompareConfig
-from tests.unit.judges.streams import ENOUGH, alone, always, during, evidence, gathered, outcome, outcomes, rates
+from tests.unit.judges.streams import (
+    ENOUGH,
+    alone,
+    always,
+    during,
+    evidence,
+    gathered,
+    outcome,
+    outcomes,
+    question,
+    rates,
+)
 
 DEFAULT = CompareConfig()
 STRICT = CompareConfig(sensitivity="strict")
@@ -158,3 +169,32 @@ def test_once_the_candidate_has_everything_it_is_watched_against_the_past() -> N
 def test_without_a_past_of_stable_there_is_nothing_to_watch_against() -> None:
     shown = evidence(DEFAULT, alone(rates(1, always(0.9), always(0.9))), 20)
     assert (shown.against, shown.within) == (0.0, 0.0)
+
+
+def _first_block(before: Rate | None) -> float:
+    ledger = PLUGIN.begin(DEFAULT, question(Rate, before=before))
+    return PLUGIN.evidence(DEFAULT, PLUGIN.weigh(DEFAULT, ledger, FIRST, 1.0, math.inf)).against
+
+
+FIRST = Block(Rate(4.0, 100.0), Rate(0.0, 900.0), 10.0)
+
+
+def test_what_stable_did_before_lets_the_first_block_speak() -> None:
+    assert _first_block(Rate(1.0, 1000.0)) > _first_block(None) + 0.5
+
+
+def test_much_of_the_past_is_as_good_as_more_of_it() -> None:
+    assert _first_block(Rate(1e3, 1e6)) == pytest.approx(_first_block(Rate(1.0, 1e3)))
+    assert _first_block(Rate(0.0, 0.0)) == _first_block(None)
+
+
+def test_what_stable_did_before_is_no_request_of_the_comparison_and_survives_a_restart() -> None:
+    asked = question(Rate, before=Rate(1.0, 1000.0))
+    ledger = PLUGIN.weigh(DEFAULT, PLUGIN.begin(DEFAULT, asked), FIRST, 1.0, math.inf)
+    shown = PLUGIN.evidence(DEFAULT, ledger)
+    assert (shown.requests, shown.stable_requests, shown.stable) == (100, 900, 0.0)
+    loaded = PLUGIN.load(DEFAULT, question(Rate), PLUGIN.dump(ledger))
+    again = [PLUGIN.weigh(DEFAULT, one, FIRST, 1.0, math.inf) for one in (ledger, loaded)]
+    assert PLUGIN.evidence(DEFAULT, again[1]).against == pytest.approx(
+        PLUGIN.evidence(DEFAULT, again[0]).against, abs=1e-3
+    )
