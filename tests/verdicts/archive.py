@@ -5,10 +5,12 @@ What is in a file are the parts that are on disk, each with what identifies its 
 
 import gzip
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 RUNS = Path(__file__).parent / "runs"
+_ENDING = ".json.gz"
 
 
 def keep(tables: Iterable[str], directory: Path, codes: Container[str], archive: Path = RUNS) -> None:
@@ -23,18 +25,24 @@ def keep(tables: Iterable[str], directory: Path, codes: Container[str], archive:
     archive.mkdir(parents=True, exist_ok=True)
     for key in tables:
         files = sorted((directory / key).rglob("*.json"))
-        parts = {str(file.relative_to(directory)): json.loads(file.read_text()) for file in files}
-        current = {name: part for name, part in parts.items() if part["parameters"]["code"] in codes}
+        made = {str(file.relative_to(directory)): json.loads(file.read_text()) for file in files}
+        current = {name: part for name, part in made.items() if part["parameters"]["code"] in codes}
         if current:
             text = json.dumps(current, sort_keys=True, separators=(",", ":"))
-            (archive / f"{key}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+            (archive / f"{key}{_ENDING}").write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
 def bring(directory: Path, codes: Container[str], archive: Path = RUNS) -> None:
     """Put the parts that are kept on disk; of other code none. Where one of this code is there already, it is the same."""
-    for file in sorted(archive.glob("*.json.gz")):
-        for name, part in json.loads(gzip.decompress(file.read_bytes())).items():
-            if part["parameters"]["code"] in codes:
-                path = directory / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(part))
+    for file in sorted(archive.glob(f"*{_ENDING}")):
+        for name, part in parts(file.name.removesuffix(_ENDING), codes, archive).items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(part))
+
+
+def parts(table: str, codes: Container[str], archive: Path = RUNS) -> Mapping[str, Any]:
+    """Return the parts of a table that are kept, by their file; those of other code are none."""
+    file = archive / f"{table}{_ENDING}"
+    kept = json.loads(gzip.decompress(file.read_bytes())) if file.exists() else {}
+    return {name: part for name, part in kept.items() if part["parameters"]["code"] in codes}

@@ -259,7 +259,7 @@ class Climb:
         self._stages = tuple(ramp_stages(Ramp(budget=budget)))
         self._index = 0
 
-    def weight(self, rule: Ours, rps: float) -> float | None:
+    def weight(self, rule: Ours, rps: float | None) -> float | None:
         """Return the share of the traffic that the candidate gets next; None: all of it."""
         if rule.passed and not rungs_above(self._stages, self._index):
             return None

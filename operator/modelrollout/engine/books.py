@@ -22,7 +22,7 @@ from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.tally import Block, Histogram, Measure, Tally
 from modelrollout.engine.analysis import patience
-from modelrollout.engine.counters import by_arm, increments, remember, standing, total
+from modelrollout.engine.counters import by_arm, complete, increments, remember, total
 from modelrollout.engine.noise import Noise, listen, overhear, recall
 from modelrollout.engine.ramp import can_be_afforded
 from modelrollout.engine.wants import Against, AnalysisWants, MetricWants
@@ -244,15 +244,19 @@ def _close(
     alone = book.alone or metric.source.paired(metric.source_config)
     cap = math.log(1 / wants.comparison.alpha) / 4 if phi > CALM else math.inf
     grown, folded = by_arm(book.open), {}
-    if Histogram in metric.source.forms(metric.source_config):
-        # All bounds that there are must be tested from the first block on: choosing those at which it has values is no test.
-        grown = standing(grown, book.seen)
-    for part in parts:
-        candidate, stable = _measures(wants, metric, grown, part)
+
+    def full(candidate: Measure | None, stable: Measure | None) -> bool:
         if candidate is None or _requests(candidate) < (1.0 if book.alone else enough[0]):
-            continue
-        if not alone and (stable is None or _requests(stable) < enough[1]):
-            continue
+            return False
+        return alone or (stable is not None and _requests(stable) >= enough[1])
+
+    due = [part for part in parts if full(*_measures(wants, metric, grown, part))]
+    if due and Histogram in metric.source.forms(metric.source_config):
+        # All bounds that there are must be tested from the first block on: choosing those at which it has values is no test.
+        grown = complete(grown, book.seen)
+    for part in due:
+        candidate, stable = _measures(wants, metric, grown, part)
+        assert candidate is not None
         block = Block(
             candidate.tally,
             None if alone or stable is None else stable.tally,

@@ -58,7 +58,7 @@ def by_arm(grown: Mapping[Key, float]) -> dict[tuple[str, str], dict[str, float]
     return found
 
 
-def standing(
+def complete(
     grown: Mapping[tuple[str, str], Mapping[str, float]], seen: Mapping[Key, float]
 ) -> dict[tuple[str, str], dict[str, float]]:
     """Return what grew, see :func:`by_arm`, with 0 for the series beside it that did not."""

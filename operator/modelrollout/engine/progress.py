@@ -154,18 +154,20 @@ def _worth_writing(
     """Whether gates changed in what counts, or live values are due again: they are written at most every 30 s."""
     if before == after:
         return False
-    analysis, rollout = context.spec.analysis, context.progressing
-    proof = math.log(1 / analysis.alpha) if analysis is not None else math.inf
-    if [_essence(gate, proof) for gate in before] != [_essence(gate, proof) for gate in after]:
+    if _essence(context, before) != _essence(context, after):
         return True
-    if rollout is not None:
-        rungs = [next_rung(context.stages, rollout.stage, *risk_known(gates)) for gates in (before, after)]
-        if rungs[0] != rungs[1]:
-            return True
     return written is None or context.now - written >= context.limits.gate_interval
 
 
-def _essence(gate: Gate, proof: float) -> tuple[object, ...]:
+def _essence(context: Context, gates: tuple[Gate, ...]) -> tuple[object, ...]:
+    """Return what of gates decides anything."""
+    analysis, rollout = context.spec.analysis, context.progressing
+    proof = math.log(1 / analysis.alpha) if analysis is not None else math.inf
+    rung = next_rung(context.stages, rollout.stage, *risk_known(gates)) if rollout is not None else None
+    return rung, *(_said(gate, proof) for gate in gates)
+
+
+def _said(gate: Gate, proof: float) -> tuple[object, ...]:
     """Return what of a gate decides anything; of evidence, what ends a step and the bound by which a ramp climbs."""
     slices = tuple((one.slice, one.verdict, one.failures) for one in gate.slices)
     said = gate.name, gate.verdict, gate.state, gate.failures, gate.limit, gate.ignored, slices

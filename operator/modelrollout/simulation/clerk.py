@@ -3,7 +3,7 @@
 Nothing is judged here: the decision is what the status says, and the words are the operator's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -41,14 +41,26 @@ class Moment:
     Attributes:
         at: seconds since the new version was applied.
         weight: percent of answers from it that every router has acknowledged.
-        evidence: ln E against the candidate, and for it being within the margin, by metric.
-        together: ln E against it of all metrics and slices, which is what decides.
+        gates: as they are written there.
     """
 
     at: float
     weight: int
-    evidence: Mapping[str, tuple[float, float]]
-    together: float
+    gates: Sequence[Mapping[str, Any]]
+
+    @property
+    def evidence(self) -> Mapping[str, tuple[float, float]]:
+        """Return ln E against the candidate, and for it being within the margin, by metric."""
+        return {
+            gate["name"]: (gate["evidence"]["against"], gate["evidence"]["within"])
+            for gate in self.gates
+            if gate.get("evidence")
+        }
+
+    @property
+    def together(self) -> float:
+        """Return ln E against the candidate of all metrics and slices, which is what decides."""
+        return against([gates.Gate.model_validate(gate) for gate in self.gates])
 
 
 @dataclass(frozen=True)
@@ -179,8 +191,7 @@ class Clerk:
             self._look(rollout)
             self.stage, self.message = rollout.get("stageLabel", ""), self._cluster.log.plain(status.get("message", ""))
             self.verdict = self._read(status, rollout)
-        together = against([gates.Gate.model_validate(gate) for gate in rollout.get("gates", ())])
-        moment = Moment(self.now, _weight(status, rollout), _evidence(rollout), together)
+        moment = Moment(self.now, _weight(status, rollout), rollout.get("gates", ()))
         if not self.moments or (moment.weight, moment.evidence) != (self.moments[-1].weight, self.moments[-1].evidence):
             self.moments.append(moment)
 
@@ -222,11 +233,3 @@ def _weight(status: Mapping[str, Any], rollout: Mapping[str, Any]) -> int:
     """Return the candidate's weight; the status tells it only while the rollout is running."""
     ended = 100 if rollout["state"] == RolloutState.COMPLETED else 0
     return int(status.get("weight", ended))
-
-
-def _evidence(rollout: Mapping[str, Any]) -> Mapping[str, tuple[float, float]]:
-    return {
-        gate["name"]: (gate["evidence"]["against"], gate["evidence"]["within"])
-        for gate in rollout.get("gates", ())
-        if gate.get("evidence")
-    }

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelrollout.domain.reading import Key
-from modelrollout.engine.counters import by_arm, increments, remember, standing, total
+from modelrollout.engine.counters import by_arm, complete, increments, remember, total
 
 
 def keys(**values: float) -> dict[Key, float]:
@@ -132,7 +132,7 @@ def test_what_stood_is_zero_beside_what_grew() -> None:
         Key("new", "a", "le=0.5", "eu"): 9.0,
         Key("old", "b", "le=0.5", "eu"): 4.0,
     }
-    assert standing(grown, seen) == {
+    assert complete(grown, seen) == {
         ("new", ""): {"le=0.5": 0.0, "le=1": 2.0},
         ("old", "eu"): {"le=0.5": 0.0, "le=1": 1.0},
     }

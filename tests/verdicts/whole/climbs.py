@@ -80,7 +80,7 @@ def _alone(climb: Climb, rule: Ours, polls: Sequence[Poll], begin: datetime) -> 
         if decision := rule.hear(wants, metric, sample):
             return decision, at
         if compared and sample.at >= wants.not_before:
-            weight = climb.weight(rule, (rule.evidence.both_per_second or 0.0) if rule.evidence is not None else 0.0)
+            weight = climb.weight(rule, rule.evidence.both_per_second if rule.evidence is not None else None)
         if weight is None:
             return PROMOTE, at
     return "", at
