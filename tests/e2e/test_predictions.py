@@ -15,6 +15,8 @@ LIGHT = {"name": "light", "header": "x-light", "values": ["bright", "dark"]}
 LABELS = {"LABELS": "10"}
 DIFFERENT = {**LABELS, "DIFFERENT": "0.01"}
 NOISY = {**LABELS, "NOISE": "0.1"}
+ASKED = range(400, 500)
+"""Inputs that are asked in turn: a model that is different gives another label to exactly one in each hundred."""
 GOLDEN = range(20, 25)
 """Sums of the inputs of the golden examples."""
 MISTAKEN = 23
@@ -50,9 +52,9 @@ def lasted(status):
     return moment(past["endedAt"]) - moment(past["startedAt"])
 
 
-def asked(count=1000):
+def asked():
     """Return requests to the test model, each with the label that stable gives it."""
-    for number in range(count):
+    for number in ASKED:
         data = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [number, 0]}
         yield {"body": {"inputs": [data]}, "expect": [number % 10]}
 
