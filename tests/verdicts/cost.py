@@ -11,7 +11,7 @@ from modelrollout.domain.reading import Key
 from modelrollout.domain.tally import Mean, Measure, Shares, Tally
 from modelrollout.engine.books import dump
 from modelrollout.judges._compare import CompareConfig
-from tests.verdicts.ours import METRIC, Generated, Ours, settings
+from tests.verdicts.ours import METRIC, Counted, Generated, Ours, settings
 from tests.verdicts.sampling import poisson
 from tests.verdicts.tables.healthy import TABLE as HEALTHY
 from tests.verdicts.tables.latency import TABLE as LATENCY
@@ -39,8 +39,7 @@ class _Gate(Ours):
     """Ours, of any kind, with a look at what it would store."""
 
     def __init__(self, config: CompareConfig) -> None:
-        super().__init__(config)
-        self._metric = replace(self._metric, source=_Other())
+        super().__init__(config, source=(_Other(), Counted()))
 
     def poll(self, tick: Tick) -> str | None:
         """Add a tick to the counters and let the engine look at them."""
@@ -53,7 +52,7 @@ class _Gate(Ours):
             self._weigh(tick.at - tick.seconds)
         for key, count in grown:
             self._counters[key] += count
-        return self._decide(self._weigh(tick.at), tick)
+        return self._decide(self._weigh(tick.at), tick.seconds)
 
     def checkpoint(self) -> str:
         """Return what is stored of it."""

@@ -127,15 +127,17 @@ def _above(tables: Sequence[Table], runs: Runs) -> Iterator[str]:
     yield "| row | ours | others |"
     yield "|---|---|---|"
     kept: list[tuple[float, str]] = []
+    unsure = 0
     for table in tables:
         for row in table.rows:
             found = runs.get((table.key, row.name))
             if not found or row.kind is not Kind.HEALTHY:
                 continue
-            shares = {name: _rolled_back([run[name] for run in found]).value for name in found[0]}
-            most = max(value for name, value in shares.items() if name.startswith(MINE))
+            shares = {name: _rolled_back([run[name] for run in found]) for name in found[0]}
+            most = max(one.value for name, one in shares.items() if name.startswith(MINE))
             if most <= ALPHA:
                 kept.append((most, f"{table.key}, {row.name}"))
+                unsure += any(one.high > ALPHA for name, one in shares.items() if name.startswith(MINE))
                 continue
             words = {
                 name: f"{name.removeprefix('ours ')} {_share([run[name] for run in found], 'rollback')}"
@@ -148,6 +150,8 @@ def _above(tables: Sequence[Table], runs: Runs) -> Iterator[str]:
         most, where = max(kept)
         percent = f"{most:.1%}".replace("%", " %")
         yield f"\nIn the other {len(kept)} rows with a healthy candidate ours rolled back at most {percent} of the runs: {where}."
+        if unsure:
+            yield f"In {unsure} of these, so few runs were made that more than 5 % cannot be excluded."
     yield ""
 
 
