@@ -134,10 +134,11 @@ def _above(tables: Sequence[Table], runs: Runs) -> Iterator[str]:
             if not found or row.kind is not Kind.HEALTHY:
                 continue
             shares = {name: _rolled_back([run[name] for run in found]) for name in found[0]}
-            most = max(one.value for name, one in shares.items() if name.startswith(MINE))
+            ours = [one for name, one in shares.items() if name.startswith(MINE)]
+            most = max(one.value for one in ours)
             if most <= ALPHA:
                 kept.append((most, f"{table.key}, {row.name}"))
-                unsure += any(one.high > ALPHA for name, one in shares.items() if name.startswith(MINE))
+                unsure += any(one.high > ALPHA for one in ours)
                 continue
             words = {
                 name: f"{name.removeprefix('ours ')} {_share([run[name] for run in found], 'rollback')}"
