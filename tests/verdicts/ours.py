@@ -18,6 +18,7 @@ from modelrollout.engine.analysis import assess
 from modelrollout.engine.books import Book, weigh
 from modelrollout.engine.catastrophe import Guard, look, speaks
 from modelrollout.engine.ramp import next_rung, rungs_above
+from modelrollout.engine.verdicts import Panel
 from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants
 from modelrollout.judges._base import Judge
 from modelrollout.judges._compare import CompareConfig
@@ -232,6 +233,7 @@ class Ours(Rule):
             alpha=ALPHA,
             beta=BETA,
             guarded=frozenset({METRIC}),
+            panel=Panel(),
         )
         self._gates = {gate.name: gate for gate in gates}
         self.blamed = frozenset(one.slice for gate in gates for one in gate.slices if one.verdict == Verdict.FAIL)

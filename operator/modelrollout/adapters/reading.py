@@ -85,6 +85,8 @@ def read_pod(raw: Mapping[str, Any]) -> PodSeen:
         terminating=terminating,
         running=_may_run(status, terminating=terminating),
         ready_since=read_time(ready.get("lastTransitionTime")) if is_ready else None,
+        born=read_time(metadata.get("creationTimestamp")),
+        restarted=any(item.get("restartCount", 0) > 0 for item in status.get("containerStatuses", ())),
         # It becomes part of a sentence.
         problem=str(scheduled.get("message", "")).rstrip(".") if unschedulable else _problem(containers),
         unschedulable=unschedulable,

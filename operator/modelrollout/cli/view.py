@@ -13,7 +13,6 @@ from modelrollout.domain.stage import Stage
 from modelrollout.domain.status import Cause, Past, Request, Rollout, RolloutState, Status, Target, Warned
 from modelrollout.domain.verdict import Gate
 from modelrollout.engine.context import INSTALL
-from modelrollout.engine.verdicts import against
 from modelrollout.errors import RolloutError
 from modelrollout.names import router, workload
 from modelrollout.schema import ApiModel, Duration
@@ -306,7 +305,7 @@ def _rollout(rollout: Rollout, spec: ModelDeploymentSpec | None) -> RolloutView:
         watched_at=rollout.watched_at,
         warnings=rollout.warnings,
         fractions=_fractions(spec),
-        together=against(rollout.gates) if any(gate.evidence is not None for gate in rollout.gates) else None,
+        together=rollout.against if any(gate.evidence is not None for gate in rollout.gates) else None,
         **chances,
         mirrored=rollout.mirrored,
         recommendation=rollout.recommendation,

@@ -24,7 +24,9 @@ class PodSeen:
         ready: the Ready condition is true and it is not terminating.
         terminating: it has a deletion timestamp.
         running: some container may still run; only then can it hold or answer requests.
-        ready_since: when it became Ready.
+        ready_since: when it became Ready, the last time.
+        born: when it was created.
+        restarted: one of its containers has been started again.
         problem: why it cannot run, in the words of the scheduler or the kubelet; empty when nothing is known to be wrong.
         unschedulable: the scheduler has no place for it.
         nudge: value of the annotation that makes the kubelet refresh its ConfigMap.
@@ -38,6 +40,8 @@ class PodSeen:
     terminating: bool = False
     running: bool = True
     ready_since: datetime | None = None
+    born: datetime | None = None
+    restarted: bool = False
     problem: str = ""
     unschedulable: bool = False
     nudge: str | None = None

@@ -155,6 +155,9 @@ class Rollout(ApiModel):
     """A person asked to skip the remaining stages."""
     gates: Gates = ()
     """The gates of the current stage."""
+    against: float | None = None
+    """ln E against the candidate of all metrics and slices together, which is what a rollback by evidence goes by; absent where
+    no metric weighs evidence."""
     gates_at: datetime | None = None
     """When live values were last written."""
     watched: Gates = ()

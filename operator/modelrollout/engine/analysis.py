@@ -24,7 +24,7 @@ from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.counters import increments, remember, total
 from modelrollout.engine.slices import judge_windows, settle, shown
-from modelrollout.engine.verdicts import LONGEST_TEXT, combine
+from modelrollout.engine.verdicts import LONGEST_TEXT, Panel, combine
 from modelrollout.engine.wants import AnalysisWants, MetricWants
 from modelrollout.judges._base import Judge, Weigher
 from modelrollout.schema import format_duration
@@ -159,6 +159,7 @@ def assess(  # noqa: PLR0913  # one metric list, its memory, and the four settin
     alpha: float,
     beta: float,
     guarded: frozenset[str],
+    panel: Panel,
 ) -> tuple[Gate, ...]:
     """Fold the newest readings into the gates.
 
@@ -173,6 +174,7 @@ def assess(  # noqa: PLR0913  # one metric list, its memory, and the four settin
         alpha: chance of a false rollback by evidence.
         beta: chance of a false promotion by evidence.
         guarded: names of the metrics that can tell a catastrophe.
+        panel: who shares α with them.
 
     Returns:
         One gate for each metric, in their order.
@@ -199,7 +201,7 @@ def assess(  # noqa: PLR0913  # one metric list, its memory, and the four settin
             case State.ERROR:
                 result.append(_without_value(gate, reading, "onError", on_error))
     guards = {name: readings[name].guard if name in readings else 0.0 for name in guarded}
-    return combine(result, guards, alpha, words)
+    return combine(result, guards, alpha, words, panel)
 
 
 def judge_alone(judge: Judge[Any], config: Any, reading: Reading, before: Gate | None, beta: float) -> Gate:  # noqa: ANN401  # the judge's own type

@@ -5,6 +5,9 @@ ended, so it is free. A block is cut when the split changes, and what straddles 
 splits is Simpson's paradox, and rolls back healthy candidates while the baseline moves. Where both versions answered the same
 requests, the candidate's side holds the pairs and needs no other.
 
+Evidence is divided by what was known of the noise when a block was opened: a block that tempers itself would not be fair. What
+it then says of the noise may only take evidence away, of it and of all before it.
+
 A book is one metric's evidence in one attempt. It outlives stages; it begins anew only with another attempt or when the
 metric itself was edited, because evidence against another margin is evidence of something else.
 """
@@ -12,6 +15,7 @@ metric itself was edited, because evidence against another margin is evidence of
 import hashlib
 import json
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,7 +27,7 @@ from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.tally import Block, Histogram, Measure, Tally
 from modelrollout.engine.analysis import patience
 from modelrollout.engine.counters import by_arm, complete, increments, remember, total
-from modelrollout.engine.noise import Noise, listen, overhear, recall
+from modelrollout.engine.noises import Noises, Pods, listen, overhear, recall
 from modelrollout.engine.ramp import can_be_afforded
 from modelrollout.engine.wants import Against, AnalysisWants, MetricWants
 from modelrollout.evidence.routing import split_log_e
@@ -61,6 +65,7 @@ class Book:
         seen: the counters to subtract from the next sample.
         open: how much each series grew since the last block, summed over pods.
         seconds: length of the open block; of each slice the same.
+        opened: what was known of the noise when it was opened, likewise.
         ledgers: the judge's memory, by slice; empty string: all requests.
         gathered: what each of them says.
         details: what the report shows besides, of all requests.
@@ -82,12 +87,13 @@ class Book:
     seen: Mapping[Key, float] = field(default_factory=dict)
     open: Mapping[Key, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    opened: Mapping[str, Noises] = field(default_factory=dict)
     ledgers: Mapping[str, Any] = field(default_factory=dict)
     gathered: Mapping[str, Evidence] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     detailed_at: datetime | None = None
     before: Mapping[str, Tally] = field(default_factory=dict)
-    noise: Noise = field(default_factory=Noise)
+    noise: Noises = field(default_factory=Noises)
     tempered: float = 1.0
     sent: tuple[float, float] = (0.0, 0.0)
     counted: tuple[float, float] = (0.0, 0.0)
@@ -111,6 +117,9 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
         book = replace(book, missing=missing)
         return book, _speak(book, wants, metric, replace(reading, missing=missing))
     if sample.at < wants.not_before:
+        if book.at is not None:
+            # A new pod warms up: what was measured before it came is as good as it was.
+            book = _close(book, wants, metric, sorted(book.seconds), ONE)
         book = replace(_count_from(_overhear(book, wants, metric, sample), sample), at=None)
         return book, _speak(
             book, wants, metric, replace(reading, closed=False, message="Warming up: numbers do not count yet.")
@@ -162,7 +171,20 @@ def _overhear(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sam
     held = by_arm(total({}, sample.counters))
     past = {part: measure for (one, part) in held if one == arm and (measure := metric.measured(held, arm, part))}
     before = {part: measure.tally for part, measure in past.items()}
-    return replace(book, before=before, noise=recall(book.noise, past.get("")))
+    return replace(book, before=before, noise=recall(book.noise, past.get(""), _by_pod(metric, sample.counters, arm)))
+
+
+def _by_pod(metric: MetricWants, counters: Mapping[Key, float], arm: str) -> Pods:
+    """Return the values of each of a version's pods, where they are a histogram and its source tells pods apart."""
+    source, config = metric.source, metric.source_config
+    if Histogram not in source.forms(config) or not source.tells_pods(config):
+        return {}
+    series: dict[str, dict[str, float]] = defaultdict(dict)
+    for key, value in counters.items():
+        if key.arm == arm and not key.slice:
+            series[key.pod][key.series] = value
+    found = {pod: source.measure_arm(config, grown) for pod, grown in sorted(series.items())}
+    return {pod: one.tally for pod, one in found.items() if one is not None and isinstance(one.tally, Histogram)}
 
 
 def _count_from(book: Book, sample: Sample) -> Book:
@@ -172,6 +194,7 @@ def _count_from(book: Book, sample: Sample) -> Book:
         seen=remember(book.seen, sample.counters),
         open={},
         seconds={},
+        opened={},
         sent=(0.0, 0.0),
         counted=(0.0, 0.0),
         missing=0,
@@ -187,6 +210,7 @@ def _cut(book: Book, wants: AnalysisWants, metric: MetricWants) -> Book:
         at=None,
         open={},
         seconds={},
+        opened={},
         sent=(0.0, 0.0),
         counted=(0.0, 0.0),
         since=None,
@@ -202,31 +226,33 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
     growth = _measures(wants, metric, by_arm(total({}, grown)), "")
     came = [_requests(measure) if measure is not None else 0.0 for measure in growth]
     went = [(measure.sent or 0.0) if measure is not None else 0.0 for measure in growth]
+    known = book.noise
     book = replace(
-        book,
+        _tempered(book, metric),
         at=sample.at,
         seen=remember(book.seen, sample.counters),
         open=gathered,
         seconds={part: book.seconds.get(part, 0.0) + elapsed for part in parts},
-        noise=_listen(book.noise, wants, growth, elapsed),
+        opened={part: book.opened.get(part, known) for part in parts},
+        noise=_listen(known, wants, growth, elapsed, _by_pod(metric, grown, wants.scope.stable or wants.scope.arm)),
         sent=(book.sent[0] + went[0], book.sent[1] + went[1]),
         counted=(book.counted[0] + came[0], book.counted[1] + came[1]),
         quiet_since=sample.at if came[0] else book.quiet_since,
         missing=0,
     )
-    calm = book.noise.lasting <= CALM
-    return _close(
-        book, wants, metric, [part for part in sorted(parts) if calm or book.seconds[part] >= LONG_BLOCK], ENOUGH
-    )
+    ripe = [part for part in sorted(parts) if book.opened[part].lasting <= CALM or book.seconds[part] >= LONG_BLOCK]
+    return _close(book, wants, metric, ripe, ENOUGH)
 
 
-def _listen(noise: Noise, wants: AnalysisWants, growth: tuple[Measure | None, Measure | None], seconds: float) -> Noise:
+def _listen(
+    noise: Noises, wants: AnalysisWants, growth: tuple[Measure | None, Measure | None], seconds: float, pods: Pods
+) -> Noises:
     """Return the noise after some more seconds; where nobody stands beside it a version is as noisy as its own pods."""
     candidate, stable = growth
     return (
-        listen(noise, None, candidate, seconds)
+        listen(noise, None, candidate, seconds, pods)
         if wants.scope.stable is None
-        else listen(noise, candidate, stable, seconds)
+        else listen(noise, candidate, stable, seconds, pods)
     )
 
 
@@ -234,28 +260,18 @@ def _close(
     book: Book, wants: AnalysisWants, metric: MetricWants, parts: Iterable[str], enough: tuple[float, float]
 ) -> Book:
     """Fold the open blocks of these slices into their ledgers, of each in which both sides have enough requests."""
-    judge, config, phi = weigher(metric), metric.judge_config, book.noise.phi
-    if phi > book.tempered:
-        # What was gathered while the noise was unknown counts as if it had been known.
-        power = book.tempered / phi
-        ledgers = {part: judge.temper(config, ledger, power) for part, ledger in book.ledgers.items()}
-        gathered = {part: judge.evidence(config, ledger) for part, ledger in ledgers.items()}
-        book = replace(book, ledgers=ledgers, gathered=gathered, tempered=phi)
+    judge, config = weigher(metric), metric.judge_config
     alone = book.alone or metric.source.paired(metric.source_config)
-    cap = math.log(1 / wants.comparison.alpha) / 4 if phi > CALM else math.inf
+    least = (1.0 if book.alone else enough[0], 0.0 if alone else enough[1])
     grown, folded = by_arm(book.open), {}
-
-    def full(candidate: Measure | None, stable: Measure | None) -> bool:
-        if candidate is None or _requests(candidate) < (1.0 if book.alone else enough[0]):
-            return False
-        return alone or (stable is not None and _requests(stable) >= enough[1])
-
-    due = [part for part in parts if full(*_measures(wants, metric, grown, part))]
+    blocks = {part: _measures(wants, metric, grown, part) for part in parts}
+    due = [part for part, block in blocks.items() if _full(block, least)]
     if due and Histogram in metric.source.forms(metric.source_config):
         # All bounds that there are must be tested from the first block on: choosing those at which it has values is no test.
         grown = complete(grown, book.seen)
+        blocks = {part: _measures(wants, metric, grown, part) for part in due}
     for part in due:
-        candidate, stable = _measures(wants, metric, grown, part)
+        candidate, stable = blocks[part]
         assert candidate is not None
         block = Block(
             candidate.tally,
@@ -266,15 +282,40 @@ def _close(
         ledger = book.ledgers.get(part)
         if ledger is None:
             ledger = judge.begin(config, question(wants, metric, candidate, book.before.get(part)))
+        phi = book.opened[part].phi
+        cap = math.log(1 / wants.comparison.alpha) / 4 if phi > CALM else math.inf
         folded[part] = judge.weigh(config, ledger, block, phi, cap)
-    closed = replace(
-        book,
-        ledgers={**book.ledgers, **folded},
-        gathered={**book.gathered, **{part: judge.evidence(config, ledger) for part, ledger in folded.items()}},
-        open={key: value for key, value in book.open.items() if key.slice not in folded},
-        seconds={**book.seconds, **dict.fromkeys(folded, 0.0)},
+    closed = _tempered(
+        replace(
+            book,
+            ledgers={**book.ledgers, **folded},
+            gathered={**book.gathered, **{part: judge.evidence(config, ledger) for part, ledger in folded.items()}},
+            open={key: value for key, value in book.open.items() if key.slice not in folded},
+            seconds={**book.seconds, **dict.fromkeys(folded, 0.0)},
+            opened={part: noise for part, noise in book.opened.items() if part not in folded},
+        ),
+        metric,
     )
     return _detailed(book, closed, metric) if "" in folded else closed
+
+
+def _full(block: tuple[Measure | None, Measure | None], least: tuple[float, float]) -> bool:
+    """Return whether candidate and stable have enough requests; of 0 nobody need be there."""
+    return all(
+        not enough or (measure is not None and _requests(measure) >= enough)
+        for measure, enough in zip(block, least, strict=True)
+    )
+
+
+def _tempered(book: Book, metric: MetricWants) -> Book:
+    """Return the book once more is known of the noise: what was gathered before counts as if it had been known."""
+    phi = book.noise.phi
+    if phi <= book.tempered:
+        return book
+    judge, config, power = weigher(metric), metric.judge_config, book.tempered / phi
+    ledgers = {part: judge.temper(config, ledger, power) for part, ledger in book.ledgers.items()}
+    gathered = {part: judge.evidence(config, ledger) for part, ledger in ledgers.items()}
+    return replace(book, ledgers=ledgers, gathered=gathered, tempered=phi)
 
 
 def _detailed(before: Book, book: Book, metric: MetricWants) -> Book:
@@ -459,7 +500,7 @@ def _loaded(raw: Mapping[str, Any], wants: AnalysisWants) -> Iterable[tuple[str,
         ledgers = {part: judge.load(config, asked, ledger) for part, ledger in kept["ledgers"].items()}
         gathered = {part: judge.evidence(config, ledger) for part, ledger in ledgers.items()}
         details = judge.details(config, ledgers[""]) if "" in ledgers else {}
-        noise = Noise.load(kept["noise"])
+        noise = Noises.load(kept["noise"])
         yield (
             metric.name,
             Book(

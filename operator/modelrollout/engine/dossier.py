@@ -7,7 +7,7 @@ seen, and nothing rests on it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,6 @@ from modelrollout.domain.status import Past, Rollout
 from modelrollout.domain.tally import Features
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.context import Context
-from modelrollout.engine.verdicts import against
 from modelrollout.engine.wants import attempt_of
 
 Values = Mapping[str, Any]
@@ -55,7 +54,7 @@ def dossier(context: Context, rollout: Rollout) -> dict[str, Any]:
         "lastStage": rollout.stage_label,
         "stages": _stages(rollout, ended),
         "gates": [_gate(gate, metrics.get(gate.name, {})) for gate in sorted(gates, key=_place)],
-        "together": _together(rollout.gates or [gate for gate in gates if gate.mode is None]),
+        "together": _together(rollout),
         "warnings": [one.dump() for one in rollout.warnings] or None,
         "drift": {metric: said["features"] for metric, said in sorted(details.items()) if said.get("features")} or None,
         "predictions": _predictions(details) or None,
@@ -153,12 +152,11 @@ def _predictions(details: Mapping[str, Values]) -> dict[str, dict[str, Any]]:
     return {metric: said for metric, said in known.items() if said}
 
 
-def _together(gates: Sequence[Gate]) -> dict[str, Any] | None:
+def _together(rollout: Rollout) -> dict[str, Any] | None:
     """Return what all metrics together say against the candidate: that is what a rollback goes by."""
-    if not any(gate.evidence is not None for gate in gates):
+    if rollout.against is None:
         return None
-    together = against(gates)
-    return {"against": float(f"{together:.6g}"), "chance": chance(together)}
+    return {"against": rollout.against, "chance": chance(rollout.against)}
 
 
 def _evidence(evidence: Evidence) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """How much noisier a service is than chance among its requests, minute by minute.
 
 A candidate on one unlucky node must not look like a bad model, and one user who retries must not count as many. Evidence is
-divided by φ, which comes from stable's own pods against one another, from its own polls, and from the comparison itself; only
-what is over counts, so that no block tempers itself.
+divided by φ, which comes from stable's own pods against one another, from its own polls, and from the comparison itself.
 """
 
 from collections.abc import Mapping

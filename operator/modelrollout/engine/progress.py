@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from modelrollout.api.golden import GATE
 from modelrollout.api.modeldeployment import Metric
+from modelrollout.api.slices import parts_of
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.status import Warned
 from modelrollout.domain.verdict import Gate, Mode, Verdict
@@ -19,7 +20,8 @@ from modelrollout.engine.lifecycle import abort, complete, enter, settle
 from modelrollout.engine.proof import about, proven_at, remaining, risk_known, standing
 from modelrollout.engine.ramp import next_rung, why_it_stays
 from modelrollout.engine.reference import known as references
-from modelrollout.engine.wants import epoch_of, judged
+from modelrollout.engine.verdicts import Panel, against
+from modelrollout.engine.wants import epoch_of, judged, speaks_in
 from modelrollout.names import mirror_cluster
 from modelrollout.schema import format_duration
 
@@ -72,7 +74,9 @@ def judge(context: Context) -> Context:
     after = (*golden_gates(context), *_judged(context, Mode.GATE, rollout.gates))
     if not _worth_writing(context, rollout.gates, after, rollout.gates_at):
         return context
-    return context.with_rollout(gates=after, gates_at=context.now)
+    heard = any(gate.evidence is not None for gate in after)
+    together = round(against(after, _panel(context, Mode.GATE)), 4) if heard else rollout.against
+    return context.with_rollout(gates=after, gates_at=context.now, against=together)
 
 
 def watch(context: Context) -> Context:
@@ -130,6 +134,7 @@ def _judged(context: Context, mode: Mode, known: tuple[Gate, ...]) -> tuple[Gate
         alpha=analysis.alpha,
         beta=analysis.beta,
         guarded=frozenset(metric.name for metric in metrics if decides and _guarded(metric)),
+        panel=_panel(context, mode),
     )
     found = references(context, rollout.previous, [(metric.name, *metric.source()) for metric in metrics])
     # What is stale is judged by nothing: people must not take it for a comparison with what was normal.
@@ -141,6 +146,28 @@ def _judged(context: Context, mode: Mode, known: tuple[Gate, ...]) -> tuple[Gate
         for gate in gates
     )
     return await_labels(context, gates)
+
+
+def _panel(context: Context, mode: Mode) -> Panel:
+    """Return who shares α: all metrics of a mode that weigh evidence in any stage of the rollout."""
+    rollout, analysis = context.progressing, context.spec.analysis
+    assert rollout is not None
+    assert analysis is not None
+    members = [metric for metric in analysis.metrics if (metric.mode or Mode.GATE) is mode and _weighs(metric)]
+    heard = [metric for metric in members if any(speaks_in(stage, metric) for stage in context.stages)]
+    sliced = sum(_is_sliced(metric) for metric in heard)
+    settled = rollout.settled if mode is Mode.GATE else ()
+    return Panel(len(heard), sliced * len(parts_of(analysis.slices)), settled)
+
+
+def _weighs(metric: Metric) -> bool:
+    judge, config = metric.judge()
+    return judge.weighs(config)
+
+
+def _is_sliced(metric: Metric) -> bool:
+    source, config = metric.source()
+    return source.sliced(config)
 
 
 def _guarded(metric: Metric) -> bool:

@@ -2,12 +2,14 @@
 
 Evidence is combined as a weighted average, which is evidence under any dependence and never weaker than Bonferroni's
 correction (Vovk, Wang, Annals of Statistics 2021). Half of the weight is on the metrics as a whole, half is spread over their
-slices. A promotion needs no correction: every required metric must pass by itself. Slices under plain limits have no evidence
-and no weight here.
+slices. Weights are fixed by the spec: who has not spoken yet counts as E = 1, and who cannot speak in this stage with what it
+said last. A promotion needs no correction: every required metric must pass by itself. Slices under plain limits have no
+evidence and no weight here.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.verdict import Gate, Verdict
@@ -27,7 +29,37 @@ _Said = tuple[str, Evidence]
 """The name of a metric, and what it or one of its slices has gathered."""
 
 
-def combine(gates: Sequence[Gate], guards: Mapping[str, float], alpha: float, words: Words) -> tuple[Gate, ...]:
+@dataclass(frozen=True)
+class Panel:
+    """Who shares α in a rollout, whether or not they have spoken.
+
+    Attributes:
+        metrics: number of metrics whose evidence counts.
+        parts: number of their slices.
+        settled: gates of earlier stages as they were last.
+    """
+
+    metrics: int = 0
+    parts: int = 0
+    settled: Sequence[Gate] = ()
+
+    def members(self, gates: Sequence[Gate]) -> tuple[list[_Said], list[_Said]]:
+        """Return what metrics have gathered, and what slices have; for each that is silent, that it says nothing."""
+        names = {gate.name for gate in gates}
+        every = [*gates, *(gate for gate in self.settled if gate.name not in names and gate.mode is None)]
+        weighed = [(gate, gate.evidence) for gate in every if gate.evidence is not None]
+        whole = [(gate.name, evidence) for gate, evidence in weighed]
+        parts = [(gate.name, evidence) for gate, _ in weighed for evidence in gate.slices]
+        silent = ("", Evidence())
+        return (
+            whole + [silent] * (self.metrics - len(whole)),
+            parts + [silent] * (self.parts - len(parts)),
+        )
+
+
+def combine(
+    gates: Sequence[Gate], guards: Mapping[str, float], alpha: float, words: Words, panel: Panel
+) -> tuple[Gate, ...]:
     """Return the gates with what only all of them together can say.
 
     Args:
@@ -35,6 +67,7 @@ def combine(gates: Sequence[Gate], guards: Mapping[str, float], alpha: float, wo
         guards: ln E of a catastrophe, by metric; only of metrics that can tell one.
         alpha: chance of a false rollback.
         words: says what is wrong with a guilty metric.
+        panel: who shares α with them.
     """
     stopped = {name for name, log_e in guards.items() if log_e >= limit(alpha, len(guards))}
     if stopped:
@@ -43,22 +76,18 @@ def combine(gates: Sequence[Gate], guards: Mapping[str, float], alpha: float, wo
     alarms = [(name, evidence) for name, evidence in every if evidence.alarm]
     if alarms:
         return tuple(_fail(gate, alarms, words, sure=True) for gate in gates)
-    together = against(gates) if every else 0.0
+    together = against(gates, panel) if every else 0.0
     if together >= math.log(1 / alpha):
-        guilty, sure = _guilty(every, alpha)
+        guilty, sure = _guilty(panel.members(gates), every, alpha)
         return tuple(_fail(gate, guilty, words, sure=sure) for gate in gates)
     if together >= math.log(1 / alpha) / 2:
         return tuple(_doubt(gate) for gate in gates)
     return tuple(gates)
 
 
-def against(gates: Sequence[Gate]) -> float:
+def against(gates: Sequence[Gate], panel: Panel) -> float:
     """Return ln of the weighted average of all evidence against the candidate; without any, 0."""
-    groups = (
-        [gate.evidence.against for gate in gates if gate.evidence is not None],
-        [evidence.against for gate in gates if gate.evidence is not None for evidence in gate.slices],
-    )
-    filled = [group for group in groups if group]
+    filled = [[evidence.against for _, evidence in group] for group in panel.members(gates) if group]
     if not filled:
         return 0.0
     weights = [COMPARED / len(filled) / len(group) for group in filled for _ in group]
@@ -69,18 +98,20 @@ def _evidence(gate: Gate) -> tuple[Evidence, ...]:
     return (gate.evidence, *gate.slices) if gate.evidence is not None else ()
 
 
-def _guilty(every: Sequence[_Said], alpha: float) -> tuple[list[_Said], bool]:
+def _guilty(
+    members: tuple[list[_Said], list[_Said]], present: Sequence[_Said], alpha: float
+) -> tuple[list[_Said], bool]:
     """Return the metrics and slices to blame, each with the evidence that says so, and whether that is sure.
 
     Metrics by closed testing, which errs about any of them with chance α; slices by the e-value form of Benjamini and
-    Hochberg's rule, of whose discoveries a share of at most α is wrong. Where nobody is singled out, the loudest is a suspect.
+    Hochberg's rule, of whose discoveries a share of at most α is wrong. Where nobody is singled out who speaks now, the loudest
+    who does is a suspect.
     """
-    whole = [(name, evidence) for name, evidence in every if not evidence.slice]
-    parts = [(name, evidence) for name, evidence in every if evidence.slice]
+    whole, parts = members
     found = [*_named(whole, blame, alpha), *_named(parts, discoveries, alpha)]
-    if found:
+    if any(one in present for one in found):
         return found, True
-    return [max(every, key=lambda item: item[1].against)], False
+    return [max(present, key=lambda item: item[1].against)], False
 
 
 def _named(some: Sequence[_Said], rule: Callable[[Sequence[float], float], Sequence[int]], alpha: float) -> list[_Said]:

@@ -11,7 +11,7 @@ from modelrollout.api.watched import reference_of, watched
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.golden import GoldenWants
 from modelrollout.domain.monitoring import Monitoring
-from modelrollout.domain.observation import Observation
+from modelrollout.domain.observation import Observation, PodSeen
 from modelrollout.domain.stage import Stage
 from modelrollout.domain.status import Rollout, RolloutState
 from modelrollout.domain.tally import Features, Measure, Tally
@@ -364,9 +364,20 @@ def _not_before(context: Context, since: datetime) -> datetime:
     assert analysis is not None
     # Before the first stage with requests a pod had none, however long it has been Ready.
     first = not any(stage.weight or stage.mirror for stage in context.stages[: rollout.stage])
-    ready = [pod.ready_since for pod in context.seen.ready_pods(rollout.revision) if pod.ready_since]
+    ready = [moment for pod in context.seen.ready_pods(rollout.revision) if (moment := _begun(pod, since))]
     warm = [(max(moment, since) if first else moment) + analysis.warm_up for moment in ready]
     return max([since, *warm])
+
+
+def _begun(pod: PodSeen, since: datetime) -> datetime | None:
+    """Return when a pod began to warm up, which it does once.
+
+    A probe that fails now and then, or a container that crashes and comes back, is what the candidate does, and must not keep its
+    numbers from being counted for ever.
+    """
+    if pod.ready_since is not None and (pod.restarted or (pod.born is not None and pod.born <= since)):
+        return min(pod.ready_since, since)
+    return pod.ready_since
 
 
 def labels_needed(analysis: Analysis, metric: Metric) -> int:

@@ -6,7 +6,7 @@ section 4.5): the mean square of standardised residuals, which is 1 when nothing
 
 There are three sources, and the largest one counts: stable's own pods against one another, minute by minute and over all
 their past; stable's own polls, in which failures that are tried again at once come in clumps; and the comparison itself. All
-states are sums and stay small. Only minutes and polls that are over may temper a block.
+states are sums and stay small.
 """
 
 import math

@@ -57,12 +57,15 @@ def advance(state: Mixture, increments: Sequence[float], onset: Onset | None) ->
 
 
 def temper(state: Mixture, power: float) -> Mixture:
-    """Raise what was gathered to a power of at most 1. The mean of a power is at most the power of the mean.
+    """Raise what speaks for each alternative to a power of at most 1; what speaks against it stays.
 
-    With w = Σ π_j of the starts that have come it is Σ_j π_j Π_j = w · A, of which w · A^power is left.
+    With w = Σ π_j of the starts that have come it is Σ_j π_j Π_j = w · A, of which w · min(A, A^power) is left. So no evidence
+    ever grows by it, whatever the power was learnt from.
     """
     came = math.log(1 - state.rest) if state.steps else 0.0
-    return Mixture(tuple(came + (part - came) * power for part in state.parts), state.rest, state.steps)
+    return Mixture(
+        tuple(came + min(part - came, (part - came) * power) for part in state.parts), state.rest, state.steps
+    )
 
 
 def log_e(state: Mixture) -> float:

@@ -102,6 +102,10 @@ class HistogramBounds(Form[BoundsLedger]):
         bad = [slow.get(bound, 0.0) for bound in ledger.bounds]
         return replace(ledger, watch=_watch.look(watch, limits, bad, candidate.total, damping))
 
+    def temper(self, ledger: BoundsLedger, power: float) -> BoundsLedger:
+        """Return the ledger with its evidence raised to a power below 1."""
+        return replace(ledger, cases=tuple(_case.temper(case, power) for case in ledger.cases))
+
     def evidence(self, config: CompareConfig, ledger: BoundsLedger) -> Evidence:
         """Return what has been gathered; its values are the shares above the bound that speaks loudest."""
         claim, question, watch = ledger.claim, ledger.question, ledger.watch
@@ -119,7 +123,7 @@ class HistogramBounds(Form[BoundsLedger]):
             alarm=watch.alarm(question.alpha) if watch else -inf,
             within=min((within for _, within in passing), default=0.0),
             worse=average([_case.worse(claim, ledger.cases[index]) for index in telling]),
-            candidate=watch.bad[loudest] / watch.total if watch and watch.total > 0 else case.candidate,
+            candidate=case.candidate if watch is None or not watch.total else watch.rate(loudest),
             stable=case.stable,
             past=max((case.past for case in ledger.cases), key=lambda past: past.nc),
             needed=None if None in waits or not waits else max(wait for wait in waits if wait is not None),

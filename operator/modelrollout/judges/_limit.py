@@ -2,18 +2,24 @@
 
 For a quantile the rate is that of the values above the limit: "p99 at most 0.5 s" says that at most 1 % are above it. The
 limit moves up to the next bound of the histogram.
+
+Once the candidate answers everything a change detector watches the limit too, with the time to a false alarm that it has
+elsewhere: evidence for a healthy hour would have to be undone first. The tests go on, for a limit that must still be passed.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.tally import Block, Histogram, Paired, Rate
+from modelrollout.evidence import mixture
 from modelrollout.evidence.constant import ConstantTest
 from modelrollout.evidence.forecast import requests_needed_for_limit
 from modelrollout.evidence.mixture import Mixture
 from modelrollout.evidence.onset import Onset
 from modelrollout.evidence.pair import Pair
+from modelrollout.judges import _watch
 from modelrollout.judges._base import Question
 from modelrollout.judges._bounds import above, choose
 from modelrollout.judges._case import Damping, counts, restore
@@ -21,8 +27,9 @@ from modelrollout.judges._forecast import left
 from modelrollout.judges._quantile import MOST_BOUNDS, Totals, label, read_totals, shown, write_totals
 from modelrollout.judges._shown import show
 from modelrollout.judges._stored import count, down, fields, number, numbers, short
+from modelrollout.judges._watch import Watch
 
-VERSION = 1
+VERSION = 2
 """Of stored ledgers, see ``compare.py``."""
 DEFAULT_QUANTILE = 0.99
 """What a limit of a histogram is about when the metric names no quantile."""
@@ -41,6 +48,7 @@ class LimitLedger:
         past: bad and all requests; of a histogram, bad are those above the limit.
         bounds: of the histogram.
         values: of the histogram.
+        watch: what was seen since stable is gone.
     """
 
     question: Question
@@ -50,6 +58,7 @@ class LimitLedger:
     past: Pair = field(default_factory=Pair)
     bounds: tuple[float, ...] = ()
     values: Totals = field(default_factory=Totals)
+    watch: Watch | None = None
 
     @property
     def share(self) -> float | None:
@@ -66,6 +75,8 @@ def begin(limit: float, question: Question) -> LimitLedger:
 
 def weigh(limit: float, ledger: LimitLedger, block: Block, damping: Damping) -> LimitLedger:
     """Fold one block in."""
+    if block.stable is None and ledger.question.form is not Paired and ledger.watch is None:
+        ledger = replace(ledger, watch=_watch.begin(1))
     match block.candidate:
         case Rate(bad, total) if ledger.question.form is Rate:
             return _step(limit, ledger, counts(bad, total), damping)
@@ -83,20 +94,30 @@ def weigh(limit: float, ledger: LimitLedger, block: Block, damping: Damping) -> 
             return ledger
 
 
+def temper(ledger: LimitLedger, power: float) -> LimitLedger:
+    """Return the ledger with its evidence raised to a power below 1."""
+    return replace(ledger, against=mixture.temper(ledger.against, power), within=mixture.temper(ledger.within, power))
+
+
 def evidence(limit: float, ledger: LimitLedger, least: int) -> Evidence:
     """Return what has been gathered; a pass needs at least so many requests."""
     above_it, below_it = _tests(limit, ledger)
     past, share, beta = ledger.past, ledger.share, ledger.question.beta
     quantile = ledger.question.quantile or DEFAULT_QUANTILE
-    within = below_it.log_e(ledger.within)
+    within, watch = below_it.log_e(ledger.within), ledger.watch
     rate = (past.kc + 0.5) / (past.nc + 1)
+    if share is not None:
+        value = shown(ledger.values, ledger.bounds, quantile)
+    elif watch is not None and watch.total:
+        value = watch.rate(0)
+    else:
+        value = past.kc / past.nc if past.nc > 0 else None
     return show(
         against=above_it.log_e(ledger.against),
+        alarm=watch.alarm(ledger.question.alpha) if watch is not None else -math.inf,
         within=within,
         worse=0.0,
-        candidate=shown(ledger.values, ledger.bounds, quantile)
-        if share is not None
-        else (past.kc / past.nc if past.nc > 0 else None),
+        candidate=value,
         stable=None,
         past=past,
         needed=left(requests_needed_for_limit(rate, below_it.limit, beta), within, beta),
@@ -119,6 +140,7 @@ def dump(ledger: LimitLedger) -> list[Any]:
         states,
         list(ledger.bounds),
         write_totals(ledger.values),
+        _watch.write(ledger.watch),
     ]
 
 
@@ -128,7 +150,7 @@ def load(limit: float, question: Question, raw: object) -> LimitLedger:
     Raises:
         ValueError: it is of another version, or damaged.
     """
-    version, name, horizon, quantile, blocks, past, states, bounds, values = fields(raw, 9)
+    version, name, horizon, quantile, blocks, past, states, bounds, values, watch = fields(raw, 10)
     if version != VERSION or horizon != question.horizon or not isinstance(name, str) or name not in _NAMES:
         raise ValueError("The ledger is of another version.")
     q = number(quantile)
@@ -151,21 +173,30 @@ def load(limit: float, question: Question, raw: object) -> LimitLedger:
         past=Pair(bad, total),
         bounds=places,
         values=read_totals(values, len(places)),
+        watch=_watch.read(watch, 1),
     )
 
 
 def _tests(limit: float, ledger: LimitLedger) -> tuple[ConstantTest, ConstantTest]:
-    share = ledger.share
-    constant = limit if share is None else share
+    constant = _constant(limit, ledger)
     return ConstantTest(constant, onset=Onset(ledger.question.horizon)), ConstantTest(constant, above=False)
+
+
+def _constant(limit: float, ledger: LimitLedger) -> float:
+    """Return the share of bad requests that is allowed: the limit itself, or what a quantile leaves above it."""
+    return limit if ledger.share is None else ledger.share
 
 
 def _step(limit: float, ledger: LimitLedger, block: Pair, damping: Damping) -> LimitLedger:
     above_it, below_it = _tests(limit, ledger)
+    watch = ledger.watch
+    if watch is not None:
+        watch = _watch.look(watch, [_constant(limit, ledger)], [block.kc], block.nc, damping)
     return replace(
         ledger,
         against=above_it.step(ledger.against, ledger.past, block, damping.noise, damping.cap),
         within=below_it.step(ledger.within, ledger.past, block, damping.noise, damping.cap),
         blocks=ledger.blocks + 1,
         past=ledger.past + block,
+        watch=watch,
     )

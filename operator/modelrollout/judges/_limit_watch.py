@@ -29,7 +29,7 @@ from modelrollout.judges._case import counts
 from modelrollout.judges._limit import DEFAULT_QUANTILE
 from modelrollout.judges._quantile import label
 from modelrollout.judges._stored import down, fields, number, numbers, short
-from modelrollout.judges._watch import DETECTOR, GRID
+from modelrollout.judges._watch import DETECTOR, GRID, RISING
 from modelrollout.schema import ApiModel
 
 VERSION = 1
@@ -38,8 +38,6 @@ KEPT = 0.9
 """What each block leaves of the requests before it in the value that is shown: it speaks of about the last ten."""
 ABOVE = math.log(20.0)
 """How far above its alarm the detector is stopped, as a logarithm."""
-RISING = math.log(2.0)
-"""Of the detector's state, as a logarithm: below it nothing speaks for a change."""
 _FORMS: dict[str, type] = {"rate": Rate, "histogram": Histogram}
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.tally import Block, Histogram
+from modelrollout.evidence import mixture
 from modelrollout.evidence.constant import ConstantTest
 from modelrollout.evidence.forecast import requests_needed_for_limit
 from modelrollout.evidence.mixture import Mixture
@@ -132,6 +133,13 @@ class HistogramQuantile(Form[QuantileLedger]):
                 stable=ledger.stable.add(slow_stable, stable.total, bounds),
             )
         return ledger
+
+    def temper(self, ledger: QuantileLedger, power: float) -> QuantileLedger:
+        """Return the ledger with its evidence raised to a power below 1."""
+        against, within, worse = (
+            mixture.temper(state, power) for state in (ledger.against, ledger.within, ledger.worse)
+        )
+        return replace(ledger, against=against, within=within, worse=worse)
 
     def evidence(self, config: CompareConfig, ledger: QuantileLedger) -> Evidence:
         """Return what has been gathered; its values are the quantiles."""

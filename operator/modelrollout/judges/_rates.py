@@ -88,7 +88,7 @@ class Rates(Form[RateLedger]):
             alarm=alarm,
             within=within,
             worse=_case.worse(claim, case),
-            candidate=watch.bad[0] / watch.total if watch and watch.total > 0 else case.candidate,
+            candidate=case.candidate if watch is None or not watch.total else watch.rate(0),
             stable=case.stable,
             low=low,
             high=high,

@@ -24,6 +24,8 @@ from modelrollout.judges._stored import down, numbers, short
 DETECTOR = Detector(arl=10_000.0)
 GRID = (1.5, 4.0, 15.0)
 """Alternatives, as factors on the odds of the constant."""
+RISING = math.log(2.0)
+"""Of the detector's state, as a logarithm: below it nothing speaks for a change."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +36,27 @@ class Watch:
         state: of the detector, the alternatives of each rate in turn.
         bad: bad requests of the candidate, by rate.
         total: all of its requests.
+        risen: bad requests since the detector began to rise, by rate: what was before a change does not thin it out.
+        risen_total: all requests since then.
     """
 
     state: tuple[float, ...]
     bad: tuple[float, ...]
+    risen: tuple[float, ...]
     total: float = 0.0
+    risen_total: float = 0.0
 
     def alarm(self, alpha: float) -> float:
         """Return the evidence that an alarm stands for: at least ln(1/α), growing; −∞ without an alarm."""
         if not self.state or not DETECTOR.alarm(self.state):
             return -math.inf
         return math.log(1 / alpha) + average(self.state) - math.log1p(DETECTOR.arl)
+
+    def rate(self, index: int) -> float | None:
+        """Return one of the candidate's rates: with an alarm, that since it began; None without requests."""
+        alarm = bool(self.state) and DETECTOR.alarm(self.state)
+        bad, total = (self.risen, self.risen_total) if alarm else (self.bad, self.total)
+        return bad[index] / total if total > 0 else None
 
     def loudest(self) -> int:
         """Return the number of the rate that speaks most."""
@@ -54,7 +66,7 @@ class Watch:
 
 def begin(rates: int) -> Watch:
     """Return the watch before the first block."""
-    return Watch(DETECTOR.start(rates * len(GRID)), (0.0,) * rates)
+    return Watch(DETECTOR.start(rates * len(GRID)), (0.0,) * rates, (0.0,) * rates)
 
 
 def constant(margin: Accepted, stable: Pair) -> float | None:
@@ -82,15 +94,27 @@ def look(watch: Watch, limits: Sequence[float | None], bad: Sequence[float], tot
         else:
             found = ConstantTest(limit, grid=GRID).increments(Pair(), counts(part, total))
             increments += [min(increment / damping.noise, damping.cap) for increment in found]
-    seen = tuple(before + part for before, part in zip(watch.bad, bad, strict=True))
-    return Watch(DETECTOR.step(watch.state, increments), seen, watch.total + total)
+    state = DETECTOR.step(watch.state, increments)
+    rises = average(state) > RISING
+    return Watch(
+        state,
+        _added(watch.bad, bad),
+        _added(watch.risen, bad) if rises else (0.0,) * len(bad),
+        watch.total + total,
+        watch.risen_total + total if rises else 0.0,
+    )
+
+
+def _added(before: Sequence[float], more: Sequence[float]) -> tuple[float, ...]:
+    return tuple(known + part for known, part in zip(before, more, strict=True))
 
 
 def write(watch: Watch | None) -> list[Any]:
     """Return a watch to be stored."""
     if watch is None:
         return []
-    return [short(watch.total), *map(short, watch.bad), *map(down, watch.state)]
+    counted = (watch.total, watch.risen_total, *watch.bad, *watch.risen)
+    return [*map(short, counted), *map(down, watch.state)]
 
 
 def read(raw: object, rates: int) -> Watch | None:
@@ -101,6 +125,7 @@ def read(raw: object, rates: int) -> Watch | None:
     """
     if raw == []:
         return None
-    length = 1 + rates * (1 + len(GRID))
-    total, *rest = numbers(raw, length, length)
-    return Watch(tuple(rest[rates:]), tuple(rest[:rates]), total)
+    length = 2 + rates * (2 + len(GRID))
+    total, risen_total, *rest = numbers(raw, length, length)
+    bad, risen, state = rest[:rates], rest[rates : 2 * rates], rest[2 * rates :]
+    return Watch(tuple(state), tuple(bad), tuple(risen), total, risen_total)

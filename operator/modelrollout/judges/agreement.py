@@ -25,7 +25,7 @@ from modelrollout.judges._scores import ScoreLedger
 from modelrollout.judges._stored import fields
 from modelrollout.schema import ApiModel, Rule
 
-VERSION = 1
+VERSION = 2
 """Of stored ledgers, see ``compare.py``."""
 _FRACTION = Rule(
     lambda share: share < 1, "self < 1.0", "is no fraction below 1. Write a number between 0 and 1: 0.97 for 97 %."

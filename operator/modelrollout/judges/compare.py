@@ -30,7 +30,7 @@ from modelrollout.judges._rates import Rates
 from modelrollout.judges._shares import ClassShares
 from modelrollout.judges._stored import fields
 
-VERSION = 2
+VERSION = 3
 """Of stored ledgers. Another one means other tests; what was gathered with them is then worth nothing."""
 _FORMS: dict[str, Form[Any]] = {
     form.name: form

@@ -56,7 +56,7 @@ from modelrollout.judges._stored import count, fields, number, short
 from modelrollout.judges._watch import DETECTOR
 from modelrollout.schema import ApiModel
 
-VERSION = 1
+VERSION = 2
 """Of stored ledgers, see ``compare.py``."""
 MOST_FEATURES = 22
 """As many as a collector measures: twenty, and two of every body."""

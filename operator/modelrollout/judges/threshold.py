@@ -145,6 +145,10 @@ class ThresholdJudge(Weigher[ThresholdConfig, LimitLedger]):
         """Fold one block in. A limit needs no stable beside the candidate."""
         return _limit.weigh(_most(config), ledger, block, Damping(max(float(noise), 1.0), float(cap)))
 
+    def temper(self, config: ThresholdConfig, ledger: LimitLedger, power: float) -> LimitLedger:  # noqa: ARG002  # as weighers are asked
+        """Return the ledger with its evidence raised to a power below 1."""
+        return _limit.temper(ledger, power)
+
     def evidence(self, config: ThresholdConfig, ledger: LimitLedger) -> Evidence:
         """Return what has been gathered."""
         return _limit.evidence(_most(config), ledger, self.min_requests(config))

@@ -10,7 +10,6 @@ from typing import Any
 
 from modelrollout.domain import verdict as gates
 from modelrollout.domain.status import RolloutState
-from modelrollout.engine.verdicts import against
 from modelrollout.names import KIND, mirror_cluster
 from modelrollout.simulation.cluster import Cluster
 from modelrollout.simulation.envoy import Envoy
@@ -42,11 +41,13 @@ class Moment:
         at: seconds since the new version was applied.
         weight: percent of answers from it that every router has acknowledged.
         gates: as they are written there.
+        together: ln E against the candidate of all metrics and slices, which is what decides.
     """
 
     at: float
     weight: int
     gates: Sequence[Mapping[str, Any]]
+    together: float
 
     @property
     def evidence(self) -> Mapping[str, tuple[float, float]]:
@@ -56,11 +57,6 @@ class Moment:
             for gate in self.gates
             if gate.get("evidence")
         }
-
-    @property
-    def together(self) -> float:
-        """Return ln E against the candidate of all metrics and slices, which is what decides."""
-        return against([gates.Gate.model_validate(gate) for gate in self.gates])
 
 
 @dataclass(frozen=True)
@@ -191,7 +187,7 @@ class Clerk:
             self._look(rollout)
             self.stage, self.message = rollout.get("stageLabel", ""), self._cluster.log.plain(status.get("message", ""))
             self.verdict = self._read(status, rollout)
-        moment = Moment(self.now, _weight(status, rollout), rollout.get("gates", ()))
+        moment = Moment(self.now, _weight(status, rollout), rollout.get("gates", ()), rollout.get("against", 0.0))
         if not self.moments or (moment.weight, moment.evidence) != (self.moments[-1].weight, self.moments[-1].evidence):
             self.moments.append(moment)
 

@@ -146,6 +146,14 @@ class Source(ABC, Generic[C]):
         """Return whether the tally of the candidate's arm holds what both versions did to the same requests."""
         return False
 
+    def tells_pods(self, config: C) -> bool:  # noqa: ARG002  # most counters are kept by routers
+        """Return whether its counters are kept by the model's own pods, each its own."""
+        return False
+
+    def sliced(self, config: C) -> bool:  # noqa: ARG002  # most sources see no request
+        """Return whether it tells the parts of ``spec.analysis.slices`` apart."""
+        return False
+
     @abstractmethod
     def fetch(self, config: C, scope: Scope) -> Fetch:
         """Return what to get."""

@@ -66,6 +66,10 @@ class InputsSource(Source[InputsConfig]):
         """It is what it is about."""
         return True
 
+    def sliced(self, config: InputsConfig) -> bool:  # noqa: ARG002  # whatever is asked of them
+        """The collector reads every request."""
+        return True
+
     def fetch(self, config: InputsConfig, scope: Scope) -> Fetch:  # noqa: ARG002  # the page holds everything
         """Return what to get."""
         return Fetch(Origin.COLLECTORS)

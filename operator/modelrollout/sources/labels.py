@@ -65,6 +65,10 @@ class LabelsSource(Source[LabelsConfig]):
         """Nobody labels an answer that reached nobody."""
         return False
 
+    def sliced(self, config: LabelsConfig) -> bool:  # noqa: ARG002  # whatever is asked of them
+        """The collector reads every request."""
+        return True
+
     def fetch(self, config: LabelsConfig, scope: Scope) -> Fetch:  # noqa: ARG002  # the page holds everything
         """Return what to get."""
         return Fetch(Origin.COLLECTORS)

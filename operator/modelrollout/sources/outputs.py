@@ -52,6 +52,10 @@ class OutputsSource(Source[OutputsConfig]):
         """Return what its counters amount to."""
         return frozenset({Rate if config.signal is OutputSignal.EMPTY else Features})
 
+    def sliced(self, config: OutputsConfig) -> bool:  # noqa: ARG002  # whatever is asked of them
+        """The collector reads every request."""
+        return True
+
     def fetch(self, config: OutputsConfig, scope: Scope) -> Fetch:  # noqa: ARG002  # the page holds everything
         """Return what to get."""
         return Fetch(Origin.COLLECTORS)

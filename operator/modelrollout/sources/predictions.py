@@ -80,6 +80,10 @@ class PredictionsSource(Source[PredictionsConfig]):
         """Most signals are about pairs."""
         return config.signal not in _PER_ARM
 
+    def sliced(self, config: PredictionsConfig) -> bool:  # noqa: ARG002  # whatever is asked of them
+        """The collector reads every request."""
+        return True
+
     def fetch(self, config: PredictionsConfig, scope: Scope) -> Fetch:  # noqa: ARG002  # the page holds everything
         """Return what to get."""
         return Fetch(Origin.COLLECTORS)

@@ -129,6 +129,10 @@ class PrometheusSource(Source[PrometheusConfig]):
         """Counters are as old as their last scrape, and the answer does not say how old."""
         return SCRAPED
 
+    def tells_pods(self, config: PrometheusConfig) -> bool:  # noqa: ARG002  # whatever is asked
+        """Each series names the pod that it was scraped from."""
+        return True
+
     def fetch(self, config: PrometheusConfig, scope: Scope) -> Fetch:
         """Return the query with its variables filled in; a gauge is the candidate's alone."""
         form = config.form()

@@ -9,6 +9,7 @@ import pytest
 from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.analysis import PATIENCE, Window, age, assess, conclude, fold
+from modelrollout.engine.verdicts import Panel
 from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants
 from modelrollout.judges.threshold import PLUGIN as THRESHOLD
 from modelrollout.judges.threshold import ThresholdConfig
@@ -164,6 +165,7 @@ def judged(reading: Reading | None, gate: Gate | None = None, **policies: Any) -
         alpha=0.05,
         beta=0.05,
         guarded=frozenset(),
+        panel=Panel(),
         **policy,
     )
     return made

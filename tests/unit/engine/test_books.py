@@ -1,6 +1,8 @@
 """Blocks and books: what is compared with what, what is cut and dropped, and what a restart keeps."""
 
+import json
 import random
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -10,6 +12,7 @@ import pytest
 
 from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.engine.books import Book, dump, load, restless, weigh
+from modelrollout.engine.noises import Noises
 from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants
 from modelrollout.evidence.pair import Pair
 from modelrollout.judges.compare import PLUGIN as COMPARE
@@ -157,6 +160,22 @@ def test_warm_up_is_discarded() -> None:
     assert (after.requests, after.candidate) == (10, 0.0)
 
 
+def test_what_was_measured_before_a_new_pod_came_stays_and_its_warm_up_does_not() -> None:
+    traffic = Traffic()
+    traffic.poll()
+    traffic.count(1, 1, 60, 0)
+    assert traffic.poll().evidence is None
+    traffic.count(500, 500, 500, 0)
+    before = traffic.poll(replace(asked(), not_before=traffic.now + TEN)).evidence
+    assert before is not None
+    assert (before.requests, before.candidate) == (1, 1.0)
+    traffic.poll()
+    traffic.count(10, 0, 90, 0)
+    after = traffic.poll().evidence
+    assert after is not None
+    assert after.requests == 11
+
+
 def test_what_is_heard_in_a_warm_up_tempers_what_comes_after_it() -> None:
     traffic = Traffic()
     warm = replace(asked(), not_before=NOW + timedelta(seconds=120))
@@ -186,6 +205,77 @@ def test_evidence_counts_as_if_the_noise_had_been_known_from_the_beginning() -> 
     assert traffic.book is not None
     assert traffic.book.tempered > 3
     assert after.against < before.against / 3
+
+
+def test_a_block_is_divided_by_the_noise_that_was_known_when_it_was_opened() -> None:
+    # The last poll of a minute tells that stable's pods differ, and is a block of its own.
+    def minute(bad: int) -> Book:
+        traffic = Traffic()
+        for poll in range(7):
+            traffic.poll()
+            traffic.count(10, bad if poll == 5 else 0, 90, 8)
+            for pod, share in (("a", 8), ("b", 0), ("c", 0)):
+                for series, value in (("bad", share), ("total", 30)):
+                    key = Key("s", "r", f"endpoint/10.0.0.{pod}/{series}")
+                    traffic.counters[key] = traffic.counters.get(key, 0.0) + value
+        assert traffic.book is not None
+        return traffic.book
+
+    healthy, broken = minute(0), minute(6)
+    # Whether it closes does not depend on how its requests ended, and what it says of the noise tempers it afterwards.
+    assert [book.ledgers[""].kept.case.past.nc for book in (healthy, broken)] == [60, 60]
+    assert healthy.tempered == healthy.noise.phi > 3
+    assert broken.tempered == broken.noise.phi > 3
+
+
+def test_what_speaks_against_a_conclusion_is_not_forgotten_when_noise_becomes_known() -> None:
+    traffic = Traffic()
+    for _ in range(40):
+        traffic.poll()
+        traffic.count(10, 2, 90, 1)
+    before = traffic.poll().evidence
+    for number in range(12):
+        traffic.count(10, 2, 90, 30 if number % 4 == 0 else 1)
+        traffic.poll()
+    after = traffic.poll().evidence
+    assert before is not None
+    assert after is not None
+    assert traffic.book is not None
+    assert traffic.book.tempered > 3
+    assert before.within < -1
+    assert after.within <= before.within + 1
+
+
+def pods_of(minutes: Iterable[Mapping[str, int]]) -> Book:
+    """Return the book of a histogram after some minutes, by how many of 60 values of each pod were slow in each."""
+    config = PrometheusConfig.model_validate({"histogram": "seconds_bucket"})
+    wants = asked(metric=MetricWants("slow", PROMETHEUS, config, COMPARE, CompareConfig()))
+    counters = {
+        Key(arm, pod, f"le={low}:{high}/{pod}"): 0.0
+        for arm, pods in (("c", "c"), ("s", "xyz"))
+        for pod in pods
+        for low, high in (("0.0", "0.1"), ("0.1", "inf"))
+    }
+    book, now = None, NOW
+    for minute in minutes:
+        for _ in range(6):
+            book, _ = weigh(book, wants, wants.metrics[0], Sample(now, dict(counters)))
+            now += TEN
+            for key in counters:
+                slow = minute[key.pod] / 6
+                counters[key] += 10 if key.series.startswith("le=0.1") else 10 - slow
+    assert book is not None
+    return book
+
+
+def test_pods_that_are_slow_alone_temper_what_a_histogram_says() -> None:
+    even = [dict.fromkeys("cxyz", 6) for _ in range(9)]
+    alone = [{**dict.fromkeys("cxyz", 6), "xyz"[number % 3]: 40} for number in range(9)]
+    assert pods_of(even).noise.phi == 1.0
+    noisy = pods_of(alone)
+    assert noisy.noise.phi > 3
+    assert noisy.noise.bounds == (0.1,)
+    assert Noises.load(json.loads(json.dumps(noisy.noise.dump()))).phi == pytest.approx(noisy.noise.phi, rel=1e-4)
 
 
 def test_noise_that_is_known_late_tempers_what_a_part_says_though_it_has_no_new_block() -> None:

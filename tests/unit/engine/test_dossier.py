@@ -186,7 +186,7 @@ def compared(world: World, *gates: Gate) -> tuple[Context, dict[str, Any]]:
     """Return what a report says about these gates of the attempt that runs."""
     context = contextualize(world.look(), Limits(), world.now)
     assert context is not None
-    context = context.with_rollout(gates=gates, state=RolloutState.COMPLETED)
+    context = context.with_rollout(gates=gates, against=5.4, state=RolloutState.COMPLETED)
     assert context.status.rollout is not None
     return context, dossier(context, context.status.rollout)
 

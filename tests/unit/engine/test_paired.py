@@ -11,6 +11,7 @@ from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.analysis import assess
 from modelrollout.engine.books import Book, dump, load, weigh
+from modelrollout.engine.verdicts import Panel
 from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants
 from modelrollout.judges.agreement import PLUGIN as AGREEMENT
 from modelrollout.judges.agreement import AgreementConfig
@@ -62,6 +63,7 @@ class Collector:
             alpha=0.05,
             beta=0.05,
             guarded=frozenset(),
+            panel=Panel(),
         )
         return found
 

@@ -1,13 +1,14 @@
 """Judging in the loop: what ends a stage, what aborts it, and what neither may do."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from modelrollout.domain.reading import State
 from modelrollout.domain.verdict import Verdict
 from modelrollout.engine.wants import wants
-from tests.unit.engine.world import ERRORS, World, analysis, canary, template
+from tests.unit.engine.world import ERRORS, START, World, analysis, canary, template
 
 GPU = {"name": "gpu", "prometheus": {"query": "x"}, "threshold": {"max": 95}}
 
@@ -354,3 +355,30 @@ def test_a_pod_warms_up_from_its_first_request_if_that_is_later_than_ready() -> 
     second = wants(world.look()).analysis
     assert second is not None
     assert second.not_before == world.rollout.verified_at, "its pods have answered for a minute"
+
+
+@pytest.mark.parametrize(
+    ("born", "restarted", "again"),
+    [
+        (START, False, False),
+        (START, True, False),
+        (None, True, False),
+        (None, False, True),
+    ],
+    ids=["a probe that flaps", "a crash", "a new pod that crashed", "a new pod"],
+)
+def test_a_pod_warms_up_once(born: datetime | None, restarted: bool, again: bool) -> None:
+    world = judging(analysis=analysis(warmUp="45s"), strategy=canary(25, 50))
+    world.wait(5)
+    seen = world.look()
+    verified = world.rollout.verified_at
+    assert verified is not None
+    ready = verified + timedelta(minutes=3)
+    created = born or verified + timedelta(minutes=2)
+    pods = tuple(
+        replace(pod, ready_since=ready, born=created, restarted=restarted) if pod.revision == world.name(2) else pod
+        for pod in seen.pods
+    )
+    asked = wants(replace(seen, pods=pods)).analysis
+    assert asked is not None
+    assert asked.not_before == (ready if again else verified) + timedelta(seconds=45)

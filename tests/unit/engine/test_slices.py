@@ -8,7 +8,7 @@ from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.analysis import Window, assess, fold
-from modelrollout.engine.verdicts import against
+from modelrollout.engine.verdicts import Panel, against
 from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants
 from modelrollout.judges.threshold import PLUGIN as THRESHOLD
 from modelrollout.judges.threshold import ThresholdConfig
@@ -64,6 +64,7 @@ class Story:
             alpha=0.05,
             beta=0.05,
             guarded=frozenset(),
+            panel=Panel(),
         )
         return self.gate
 
@@ -188,8 +189,8 @@ def test_slices_under_a_limit_have_no_weight_among_evidence() -> None:
     story.poll(bright=(1000, 0), dark=GOOD)
     assert story.gate is not None
     proof = Gate(name="errors", verdict=Verdict.UNDECIDED, state="Value", evidence=Evidence(against=3.2))
-    assert against([proof, story.gate]) == against([proof])
-    assert against([story.gate]) == 0
+    assert against([proof, story.gate], Panel()) == against([proof], Panel())
+    assert against([story.gate], Panel()) == 0
 
 
 def test_a_status_that_was_stored_before_slices_had_verdicts_can_be_read() -> None:

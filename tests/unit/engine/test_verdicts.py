@@ -1,13 +1,15 @@
 """All metrics together: one chance of a false rollback, and somebody to blame."""
 
 import math
+from dataclasses import replace
+from random import Random
 
 import pytest
 
 from modelrollout.domain.evidence import Evidence
-from modelrollout.domain.verdict import Gate, Verdict
+from modelrollout.domain.verdict import Gate, Mode, Verdict
 from modelrollout.engine.catastrophe import limit
-from modelrollout.engine.verdicts import against, combine
+from modelrollout.engine.verdicts import Panel, against, combine
 
 ALPHA = 0.05
 PROOF = math.log(1 / ALPHA)
@@ -18,8 +20,9 @@ def gate(name: str, value: float, verdict: Verdict = Verdict.UNDECIDED, slices: 
     return Gate(name=name, verdict=verdict, state="Value", evidence=Evidence(against=value), slices=parts)
 
 
-def combined(*gates: Gate, **guards: float) -> list[Gate]:
-    return list(combine(gates, guards, ALPHA, lambda name, evidence: f"{name} is worse{evidence.slice}"))
+def combined(*gates: Gate, panel: Panel | None = None, **guards: float) -> list[Gate]:
+    words = lambda name, evidence: f"{name} is worse{evidence.slice}"  # noqa: E731  # one line of words
+    return list(combine(gates, guards, ALPHA, words, panel or Panel()))
 
 
 def test_nothing_happens_below_the_limit() -> None:
@@ -36,6 +39,48 @@ def test_one_metric_must_speak_louder_the_more_there_are() -> None:
     assert [each.name for each in louder if each.verdict is Verdict.FAIL] == ["errors"]
 
 
+def test_who_has_not_spoken_yet_has_its_weight_all_the_same() -> None:
+    loud = gate("errors", PROOF + 0.2)
+    silent = [loud.model_copy(update={"name": name, "evidence": None}) for name in ("a", "b", "c")]
+    assert combined(loud)[0].verdict is Verdict.FAIL
+    assert combined(loud, *silent, panel=Panel(metrics=4))[0].verdict is Verdict.UNDECIDED
+    assert against([loud, *silent], Panel(4)) == against(
+        [loud, *(gate(name, 0.0) for name in ("a", "b", "c"))], Panel(4)
+    )
+    assert combined(loud, panel=Panel(metrics=1, parts=6))[0].verdict is Verdict.UNDECIDED
+
+
+def test_who_cannot_speak_in_this_stage_counts_with_what_it_said_last() -> None:
+    now, before = gate("errors", PROOF + 0.9), gate("agreement", 2.0)
+    both = against([now, before], Panel(2))
+    assert against([now], Panel(2, settled=[before])) == both
+    assert against([now], Panel(2, settled=[before.model_copy(update={"mode": Mode.OBSERVE})])) < both
+    # Whoever speaks now is to blame, if only as a suspect: the other one is not there to fail.
+    loud = [gate("errors", PROOF), gate("quiet", 0.0)]
+    failed = [
+        one for one in combined(*loud, panel=Panel(3, settled=[gate("agreement", 20.0)])) if one.verdict == "Fail"
+    ]
+    assert [(one.name, one.message.startswith("suspect")) for one in failed] == [("errors", True)]
+
+
+@pytest.mark.parametrize("stages", [1, 2, 5])
+def test_metrics_that_speak_one_after_the_other_share_one_alpha(stages: int) -> None:
+    # Each metric speaks in a stage of its own, as a fair bet on reaching what would be enough were it alone.
+    line = 1 / ALPHA / 0.9
+    rng = Random(7)
+    hit, panel = 0, Panel(metrics=stages)
+    for _ in range(4000):
+        said: list[Gate] = []
+        for stage in range(stages):
+            won = rng.random() < 1 / line
+            now = gate(f"m{stage}", math.log(line) + 1e-9 if won else -50.0)
+            if any(one.verdict is Verdict.FAIL for one in combined(now, panel=replace(panel, settled=tuple(said)))):
+                hit += 1
+                break
+            said.append(now)
+    assert hit / 4000 <= ALPHA
+
+
 def test_the_guilty_one_is_named_and_no_innocent_one() -> None:
     errors, latency = combined(gate("errors", 20.0), gate("latency", 0.1, Verdict.PASS))
     assert errors.verdict is Verdict.FAIL
@@ -45,7 +90,7 @@ def test_the_guilty_one_is_named_and_no_innocent_one() -> None:
 
 def test_where_nobody_can_be_singled_out_the_loudest_is_a_suspect() -> None:
     some = [gate(f"m{index}", PROOF + 0.15) for index in range(3)] + [gate("quiet", 2.0)]
-    assert against(some) < PROOF
+    assert against(some, Panel()) < PROOF
     loud = [gate("a", PROOF + 0.2), gate("b", PROOF + 0.21)]
     named = combined(*loud, gate("c", PROOF - 0.01))
     failed = [each for each in named if each.verdict is Verdict.FAIL]
@@ -97,6 +142,6 @@ def test_a_catastrophe_needs_no_other_evidence(number: int) -> None:
 
 def test_the_shares_of_alpha_add_up() -> None:
     # E of everything compared has mean 1 at most, and so has the guard's: both chances together are alpha.
-    compared = math.exp(-(PROOF - against([gate("errors", 0.0)])))
+    compared = math.exp(-(PROOF - against([gate("errors", 0.0)], Panel())))
     guarded = math.exp(-limit(ALPHA, 1))
     assert compared + guarded == pytest.approx(ALPHA)

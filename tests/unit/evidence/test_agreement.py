@@ -28,7 +28,8 @@ def close(value):
 
 
 def onset(row) -> Onset | None:
-    return Onset(*row["onset"]) if row["onset"] else None
+    # The other implementation has no starts beyond the horizon.
+    return Onset(*row["onset"], beyond=0.0) if row["onset"] else None
 
 
 def pair_test(kind: str, row) -> PairTest:

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import astuple
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from modelrollout.evidence.onset import Onset
 from modelrollout.evidence.pair import Pair
 from modelrollout.evidence.ratio import RatioTest
 
-onsets = st.builds(Onset, st.integers(1, 40), st.integers(1, 6), st.floats(0.1, 1))
+onsets = st.builds(Onset, st.integers(1, 40), st.integers(1, 6), st.floats(0.1, 0.8), st.floats(0, 0.2))
 logs = st.lists(st.lists(st.floats(-5, 5), min_size=2, max_size=2), max_size=30)
 
 
@@ -38,7 +39,7 @@ def test_the_prior_of_starts_is_one_in_all(onset, blocks):
     assert sum(onset.prior(block) for block in range(blocks)) + onset.rest(blocks) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("fields", [{"first": 0.0}, {"first": 1.1}, {"horizon": 0}, {"slots": 0}])
+@pytest.mark.parametrize("fields", [{"first": 0.0}, {"first": 0.95}, {"beyond": -0.1}, {"horizon": 0}, {"slots": 0}])
 def test_a_prior_without_weight_on_the_first_block_is_refused(fields):
     with pytest.raises(ValueError, match="no prior"):
         Onset(**fields)
@@ -52,6 +53,7 @@ def test_tempered_it_is_no_more_than_a_power_of_what_it_was(onset, increments, p
     tempered = mixture.log_e(mixture.temper(state, power))
     # Jensen: the mean of powers is at most the power of the mean.
     assert tempered <= power * mixture.log_e(state) + 1e-9
+    assert tempered <= mixture.log_e(state) + 1e-9
     assert mixture.log_e(mixture.temper(state, 1.0)) == pytest.approx(mixture.log_e(state), abs=1e-9)
 
 
@@ -105,6 +107,14 @@ def test_a_late_failure_is_found_sooner_with_an_onset():
         return 400
 
     assert blocks_needed(RatioTest(onset=Onset(130))) < 0.8 * blocks_needed(RatioTest())
+
+
+def test_however_late_a_failure_begins_there_is_a_start_for_it():
+    onset = Onset()
+    later = [block for block in range(1, 8640) if onset.prior(block)]
+    assert max(after - before for before, after in pairwise(later)) == onset.every
+    # The last start in a day of polls at 10 s has e^-12 of the weight: a few times what a rollback takes, and no wall.
+    assert min(onset.prior(block) for block in later) > math.exp(-12)
 
 
 def test_extreme_evidence_stays_finite():

@@ -209,7 +209,7 @@ def test_a_ledger_is_small_and_survives_a_restart_with_no_more_evidence(kind: st
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        *((0, 2), (1, "kappa"), (1, "excess"), (1, None), (2, 100), (3, -1), (3, 1.5), (4, [1.0]), (4, [-1.0] * 21)),
+        *((0, 1), (1, "kappa"), (1, "excess"), (1, None), (2, 100), (3, -1), (3, 1.5), (4, [1.0]), (4, [-1.0] * 21)),
         *((5, [3.0, 1.0]), (6, [[0.0] * 7]), (6, [[0.0] * 6] * 2), (6, [[math.inf] * 7] * 2)),
     ],
 )

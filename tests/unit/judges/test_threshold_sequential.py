@@ -58,6 +58,30 @@ def test_a_quantile_of_a_histogram(slow: float, end: str) -> None:
     assert found[end] == 3
 
 
+@pytest.mark.parametrize("healthy", [60, 600])
+def test_a_failure_in_the_bake_is_found_as_soon_after_a_long_one_as_after_a_short_one(healthy: int) -> None:
+    """So many healthy blocks at 100 %, then 8 % of the requests fail; the rate that is told is that since then."""
+    ledger = PLUGIN.begin(LIMIT, question(Rate))
+    for number, block in enumerate(
+        alone(rates(3, lambda at: 0.08 if at >= healthy else 0.005, always(0.0), weight=1.0))
+    ):
+        ledger = PLUGIN.weigh(LIMIT, ledger, block, 1.0, math.inf)
+        found = PLUGIN.evidence(LIMIT, ledger)
+        if found.alarm or number > healthy + 50:
+            break
+    assert 0 < number - healthy < 10
+    assert found.alarm
+    assert found.against >= math.log(1 / ALPHA)
+    assert found.candidate == pytest.approx(0.08, abs=0.04)
+
+
+def test_the_watch_over_a_limit_hardly_ever_gives_a_false_alarm() -> None:
+    ledger = PLUGIN.begin(LIMIT, question(Rate))
+    for block in islice(alone(rates(4, always(0.015), always(0.0), weight=1.0)), 2000):
+        ledger = PLUGIN.weigh(LIMIT, ledger, block, 1.0, math.inf)
+        assert not PLUGIN.evidence(LIMIT, ledger).alarm
+
+
 def gathered(config: ThresholdConfig, world: World, blocks: int) -> Any:
     ledger = None
     for block in islice(world, blocks):
