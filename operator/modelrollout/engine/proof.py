@@ -63,7 +63,7 @@ def _lenient(context: Context, gate: Gate, *, baking: bool) -> Gate:
         return gate.model_copy(update={"message": words[:512]})
     analysis = context.spec.analysis
     if analysis is not None and gate.evidence.worse >= math.log(1 / analysis.alpha):
-        words = f"it is worse than stable, though not beyond the margin, so the weight stays: {gate.message}"
+        words = f"it is worse than stable, and by how much is not decided yet, so the weight stays: {gate.message}"
         return gate.model_copy(update={"message": words[:512]})
     return gate.model_copy(update={"verdict": Verdict.PASS})
 

@@ -51,12 +51,13 @@ def test_too_few_requests_end_no_step() -> None:
     assert "49 requests are too few for the next step" in world.status.message
 
 
-def test_a_candidate_that_is_worse_within_the_margin_stays_at_its_weight() -> None:
+def test_a_candidate_that_is_worse_stays_at_its_weight_while_nobody_knows_by_how_much() -> None:
     world = comparing()
     world.values["errors"] = evidence(worse=PROOF)
     world.wait(600)
     assert world.weight(2) == 25
-    assert "worse than stable, though not beyond the margin" in world.status.message
+    assert "worse than stable, and by how much is not decided yet, so the weight stays" in world.status.message
+    assert "beyond the margin" not in world.status.message
 
 
 @pytest.mark.parametrize("moved", ["world", "inputs"])
