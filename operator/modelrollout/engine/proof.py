@@ -2,7 +2,8 @@
 
 Between two steps nothing need be proven: the candidate must have been seen enough and must not be worse. Before 100 % it must
 be: a pass says that it is within the margin, with the chance β of being wrong. While baking there is nothing to compare with
-any more, and a change detector watches.
+any more, and a change detector watches. Only a limit needs no stable: one that no stage before could hold the candidate against
+is proven in the bake, or β would hold for nothing.
 """
 
 import math
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import takewhile
 
+from modelrollout.api.modeldeployment import Metric
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import State
 from modelrollout.domain.stage import Stage, StageKind
@@ -42,15 +44,29 @@ def standing(context: Context, stage: Stage) -> tuple[Gate, ...]:
 def due(context: Context, stage: Stage) -> frozenset[str]:
     """Return the metrics that must be proven to be within their margins here: there is no later chance before 100 %.
 
-    For most that is the last step. What only copies can show is due in the last stage with copies.
+    For most that is the last step. What only copies can show is due in the last stage with copies; a limit that no stage before
+    100 % could be held to, in the bake.
     """
     rollout, analysis = context.progressing, context.spec.analysis
-    if rollout is None or analysis is None or stage.kind in (StageKind.FULL, StageKind.BAKE):
+    if rollout is None or analysis is None or stage.kind is StageKind.FULL:
         return frozenset()
+    if stage.kind is StageKind.BAKE:
+        before = takewhile(lambda earlier: earlier.kind is not StageKind.FULL, context.stages)
+        trial = [earlier for earlier in before if earlier.kind is not StageKind.PAUSE]
+        return frozenset(
+            metric.name
+            for metric in analysis.metrics
+            if speaks_in(stage, metric) and not _compares(metric) and not any(speaks_in(one, metric) for one in trial)
+        )
     rest = takewhile(lambda later: later.kind is not StageKind.FULL, context.stages[rollout.stage + 1 :])
     following = [later for later in rest if later.kind is not StageKind.PAUSE]
     chances = {metric.name: any(speaks_in(later, metric) for later in following) for metric in analysis.metrics}
     return frozenset(name for name, again in chances.items() if not again)
+
+
+def _compares(metric: Metric) -> bool:
+    judge, config = metric.judge()
+    return judge.compares(config)
 
 
 def _lenient(context: Context, gate: Gate, *, baking: bool) -> Gate:
