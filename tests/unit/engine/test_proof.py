@@ -132,23 +132,6 @@ def test_while_baking_nothing_need_be_proven_again() -> None:
     assert world.status.stable == world.name(2)
 
 
-@pytest.mark.parametrize(("needed", "told"), [(500, False), (100_000, True)])
-def test_what_cannot_be_decided_by_the_deadline_is_said_at_once(needed: int, told: bool) -> None:  # a case
-    world = comparing(deadline="10m")
-    world.values["errors"] = evidence(needed=needed)
-    world.wait(10)
-    said = [event for event in world.events if event.reason == "UndecidedByDeadline"]
-    assert bool(said) is told
-    assert len(said) <= 1
-    if told:
-        assert "about 6 h at 50 %" in said[0].message
-        assert "wider margin" in said[0].message
-        world.values["errors"] = evidence(needed=needed // 1000)
-        # Live values are written every 30 s.
-        world.wait(35)
-        assert world.rollout.forecast is None
-
-
 def test_a_pause_stands_between_the_last_step_and_the_proof() -> None:
     world = World(twice=True)
     world.install()
