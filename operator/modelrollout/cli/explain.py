@@ -31,6 +31,7 @@ from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.status import Rollout
 from modelrollout.domain.verdict import Mode
 from modelrollout.engine.context import Context, contextualize
+from modelrollout.engine.foresight import likely
 from modelrollout.engine.monitor import patience
 from modelrollout.engine.proof import about, due
 from modelrollout.engine.ramp import ends_when, first_rung_risk
@@ -111,6 +112,8 @@ class Forecast(ApiModel):
     """How long that takes; None: unknown, or longer than a year."""
     copies: bool = False
     """It rests on copied requests."""
+    stage: str
+    """Where it must pass."""
 
 
 class PresetPlan(ApiModel):
@@ -146,7 +149,9 @@ class Explanation(ApiModel):
     most_model_pods: int
     """Model pods of both revisions together, at most."""
     least: Duration
-    """Sum of all holds: no rollout is faster."""
+    """No rollout is faster: holds as far as no proof ends them."""
+    holds: Duration
+    """Sum of all holds: as long as it takes when no proof ends one early."""
     approvals: int
     """How often a person must promote."""
     stages: tuple[StagePlan, ...]
@@ -157,6 +162,8 @@ class Explanation(ApiModel):
     """What the preset stands for; absent without one."""
     forecasts: tuple[Forecast, ...]
     """What the proof of each metric takes."""
+    late: tuple[str, ...] = ()
+    """What takes longer than the deadline lets it, at so many requests per second, with the ways out."""
     rps: float | None = None
     """Requests per second of all clients, as assumed."""
     notes: tuple[str, ...]
@@ -211,6 +218,7 @@ def explanation(document: Mapping[str, Any], rps: float | None = None) -> Explan
     spec = context.spec
     stages = tuple(_plans(context))
     metrics = spec.analysis.metrics if spec.analysis else ()
+    forecasts = tuple(_forecasts(context, rps))
     return Explanation(
         name=seen.name,
         strategy=spec.strategy.chosen()[0].name,
@@ -219,15 +227,38 @@ def explanation(document: Mapping[str, Any], rps: float | None = None) -> Explan
         replicas=spec.replicas,
         router_pods=getattr(context.router_config, "replicas", 0),
         most_model_pods=spec.replicas + max(stage.candidate_pods for stage in stages),
-        least=sum((stage.hold for stage in stages), timedelta()),
+        least=_least(context),
+        holds=sum((stage.hold for stage in stages), timedelta()),
         approvals=sum(stage.approval for stage in stages),
         stages=stages,
         metrics=tuple(_metric(metric, stages) for metric in metrics),
         preset=_preset(document["spec"].get("analysis") or {}, spec),
-        forecasts=tuple(_forecasts(context, rps)),
+        forecasts=forecasts,
+        late=tuple(_late(context, forecasts, rps)),
         rps=rps,
         notes=tuple(_notes(context, rps)),
         limits=tuple(_limits(context)),
+    )
+
+
+def _least(context: Context) -> timedelta:
+    """Return how long the holds take if every proof is there as soon as it may end one."""
+    passed, answering, analysis = timedelta(), timedelta(), context.spec.analysis
+    for index, stage in enumerate(context.stages):
+        ends = passed + stage.hold
+        if analysis is not None and stage.kind is StageKind.STEP and _weighed(_at(context, index)):
+            ends = min(ends, passed + max(analysis.min_duration - answering, timedelta()))
+        answering += ends - passed if stage.weight else timedelta()
+        passed = ends
+    return passed
+
+
+def _weighed(context: Context) -> bool:
+    """Return whether evidence is gathered in the stage by anything that decides: only that ends a hold early."""
+    analysis = context.spec.analysis
+    return any(
+        metric.decides and judged(context, metric) and metric.judge()[0].weighs(metric.judge()[1])
+        for metric in (analysis.metrics if analysis is not None else ())
     )
 
 
@@ -255,8 +286,9 @@ def _plans(context: Context) -> Iterator[StagePlan]:
         # FULL ends as soon as it is verified, so nothing is measured in it.
         speaking = [metric for metric in metrics if stage.kind is not StageKind.FULL and judged(here, metric)]
         names = tuple(metric.name for metric in speaking if metric.decides)
+        required = tuple(metric.name for metric in speaking if metric.decides and _required(metric))
         rung = ends_when(spec.stages(), index)
-        must_pass = bool(names) and stage.kind is not StageKind.PAUSE and not rung
+        must_pass = bool(required) and stage.kind is not StageKind.PAUSE and not rung
         approval = stage.kind is not StageKind.FULL and (stage.approval or _asks(spec, stage, names))
         yield StagePlan(
             number=index + 1,
@@ -270,8 +302,14 @@ def _plans(context: Context) -> Iterator[StagePlan]:
             watched=tuple(metric.name for metric in speaking if not metric.decides),
             must_pass=must_pass,
             approval=approval,
-            ends=_ends(stage, names if must_pass else (), _unproven(here, stage), rung, approval=approval),
+            ends=_ends(stage, required if must_pass else (), _unproven(here, stage), rung, approval=approval),
         )
+
+
+def _required(metric: Metric) -> bool:
+    """Return whether the rollout waits for a pass; one that it does not wait for can still take it back."""
+    _, config = metric.judge()
+    return bool(getattr(config, "required", True))
 
 
 def _asks(spec: ModelDeploymentSpec, stage: Stage, judged_here: tuple[str, ...]) -> bool:
@@ -350,30 +388,95 @@ def _forecasts(context: Context, rps: float | None) -> Iterator[Forecast]:
         (source, source_config), (judge, judge_config) = metric.source(), metric.judge()
         if not metric.decides or not isinstance(judge, Weigher) or not judge.weighs(judge_config):
             continue
-        copies = source.needs_copies(source_config)
-        share = _share(context.spec, copies=copies, twice=judge.needs_baseline(judge_config))
-        if share is None:
+        stage = _where_due(context, metric)
+        share = _share(context.spec, metric, stage) if stage is not None else 0.0
+        if stage is None or not share:
             continue
+        # Beside copies stable answers everything, too.
+        split = share if stage.weight else share / (1 + share)
         for form, rate in product(source.forms(source_config), RATES):
-            requests = judge.needed(judge_config, form, rate, share, analysis.beta)
+            requests = judge.needed(judge_config, form, rate, split, analysis.beta)
             seconds = requests / (rps * share) if requests is not None and rps else None
             wait = timedelta(seconds=round(seconds)) if seconds is not None and seconds < LONGEST_WAIT else None
-            yield Forecast(metric=metric.name, rate=rate, requests=requests, wait=wait, copies=copies)
+            yield Forecast(
+                metric=metric.name,
+                rate=rate,
+                requests=requests,
+                wait=wait,
+                copies=source.needs_copies(source_config),
+                stage=stage.label,
+            )
 
 
-def _share(spec: ModelDeploymentSpec, *, copies: bool, twice: bool) -> float | None:
-    """Return the fraction of clients' requests that a metric rests on where it must pass, None where that is nowhere.
+def _where_due(context: Context, metric: Metric) -> Stage | None:
+    """Return the stage in which a metric must pass at last; None where it need not."""
+    for index, stage in reversed(tuple(enumerate(context.stages))):
+        here = _at(context, index)
+        if stage.kind is not StageKind.PAUSE and judged(here, metric) and metric.name in due(here, stage):
+            return stage
+    return None
 
-    For most it is the last step before 100 %. What needs copies looks at those that are captured, or of these only at the
-    ones that stable answers twice.
+
+def _share(spec: ModelDeploymentSpec, metric: Metric, stage: Stage) -> float:
+    """Return the fraction of clients' requests that a metric rests on in a stage.
+
+    What needs copies looks at those that are captured, or of these only at the ones that stable answers twice.
     """
-    stages, analysis = spec.stages(), spec.analysis
-    if not copies:
-        return next((stage.weight / 100 for stage in reversed(stages) if 0 < stage.weight < 100), None)
-    capture = (analysis.predictions if analysis is not None else None) or Predictions()
-    mirror = max((stage.mirror for stage in stages), default=0) / 100
+    (source, source_config), (judge, judge_config) = metric.source(), metric.judge()
+    if not source.needs_copies(source_config):
+        return (stage.weight or stage.mirror) / 100
+    capture = (spec.analysis.predictions if spec.analysis is not None else None) or Predictions()
+    twice = judge.needs_baseline(judge_config) and capture.baseline is not None
     again = capture.baseline.percent / 100 if twice and capture.baseline is not None else 1.0
-    return mirror * capture.percent / 100 * again or None
+    return stage.mirror / 100 * capture.percent / 100 * again
+
+
+def _late(context: Context, forecasts: tuple[Forecast, ...], rps: float | None) -> Iterator[str]:
+    """Yield what takes longer than the deadline lets it, with the ways out, in the words of a running rollout."""
+    analysis = context.spec.analysis
+    if analysis is None or analysis.deadline is None or not rps:
+        return
+    for metric in analysis.metrics:
+        if not metric.decides or not _required(metric):
+            continue
+        for index, stage in enumerate(context.stages):
+            share, there_is = _share(context.spec, metric, stage), stage.hold + analysis.deadline
+            if stage.kind in (StageKind.PAUSE, StageKind.FULL) or not share or not judged(_at(context, index), metric):
+                continue
+            has = f"{stage.label} has {format_duration(there_is)}"
+            seen = _seen(context, metric, index, rps)
+            told = []
+            for one in forecasts:
+                if (one.metric, one.stage) == (metric.name, stage.label) and one.requests is not None:
+                    takes = _takes_yet(one.requests - seen, rps * share)
+                    told += [f"{about(takes)} at {one.rate:.1%} {_bad(one)}"] if takes > there_is else []
+            judge, config = metric.judge()
+            first = _takes_yet(judge.min_requests(config) - seen, rps * share)
+            if not told and first > there_is:
+                told = [f"{about(first)} for its first requests"]
+            if told:
+                comes = likely(analysis, metric.name, stage, few=first > there_is)
+                yield f"{metric.name} needs about {_and(tuple(told))}, and {has}: {comes}"
+
+
+def _seen(context: Context, metric: Metric, index: int, rps: float) -> float:
+    """Return how many requests the holds of the stages before one bring; only evidence is carried over."""
+    judge, config = metric.judge()
+    if not judge.weighs(config):
+        return 0.0
+    return math.fsum(
+        rps * _share(context.spec, metric, stage) * (stage.hold / timedelta(seconds=1))
+        for earlier, stage in enumerate(context.stages[:index])
+        if stage.kind is not StageKind.FULL and judged(_at(context, earlier), metric)
+    )
+
+
+def _takes_yet(requests: float, rate: float) -> timedelta:
+    return timedelta(seconds=min(max(requests, 0.0) / rate, LONGEST_WAIT))
+
+
+def _bad(forecast: Forecast) -> str:
+    return "different" if forecast.copies else "bad"
 
 
 def _settings(config: ApiModel) -> str:
@@ -574,7 +677,7 @@ def text(plan: Explanation) -> str:
         "A new revision goes through these stages (pods: stable + candidate):",
         *table(("", "STAGE", "WEIGHT", "COPIES", "PODS", "JUDGED", "ENDS"), rows),
         "",
-        f"It takes at least {format_duration(plan.least)}{promotes}, plus the time that pods need to become Ready.",
+        f"It takes at least {format_duration(plan.least)}{_early(plan)}{promotes}, plus the time that pods need to become Ready.",
         f"It needs at most {plan.most_model_pods} model pods at once.",
     ]
     if plan.metrics:
@@ -583,11 +686,17 @@ def text(plan: Explanation) -> str:
         lines += table(heads, [_metric_row(metric) for metric in plan.metrics])
     if plan.forecasts:
         lines += ["", *_forecast_lines(plan)]
+    if plan.late:
+        lines += ["", "What the deadline leaves too little time for:", *(f"  - {item}" for item in plan.late)]
     if plan.preset is not None:
         lines += ["", *_preset_lines(plan.preset)]
     for title, items in (("Good to know:", plan.notes), ("What cannot be promised:", plan.limits)):
         lines += ["", title, *(f"  - {item}" for item in items)]
     return "\n".join(lines)
+
+
+def _early(plan: Explanation) -> str:
+    return "" if plan.least == plan.holds else f" ({format_duration(plan.holds)} where no proof ends a hold early)"
 
 
 def _preset_lines(preset: PresetPlan) -> Iterator[str]:
@@ -615,11 +724,19 @@ def _flow(value: object) -> str:
 def _forecast_lines(plan: Explanation) -> Iterator[str]:
     when = f" at {plan.rps:g} requests/s" if plan.rps else "; with --rps also how long that takes"
     copies = " (of predictions: of the copies)" if any(forecast.copies for forecast in plan.forecasts) else ""
-    yield f"What a proof takes in the last step{copies}, if both versions are equally good{when}:"
+    elsewhere = tuple(
+        dict.fromkeys(one.stage for one in plan.forecasts if not one.copies and not _is_step(plan, one.stage))
+    )
+    where = _and(elsewhere) if elsewhere else "the last step"
+    yield f"What a proof takes in {where}{copies}, if both versions are equally good{when}:"
     word = "BAD OR DIFFERENT" if copies else "BAD"
     names = dict.fromkeys(forecast.metric for forecast in plan.forecasts)
     rows = [(name, *(_takes(forecast) for forecast in plan.forecasts if forecast.metric == name)) for name in names]
     yield from table(("NAME", *(f"{rate:.1%} {word}" for rate in RATES)), rows)
+
+
+def _is_step(plan: Explanation, label: str) -> bool:
+    return any(stage.label == label and stage.kind == StageKind.STEP for stage in plan.stages)
 
 
 def _takes(forecast: Forecast) -> str:

@@ -20,6 +20,7 @@ from modelrollout.engine.awaiting import awaited_until
 from modelrollout.engine.context import Context, contextualize
 from modelrollout.engine.events import transitions
 from modelrollout.engine.filing import forget_filed
+from modelrollout.engine.foresight import foresee
 from modelrollout.engine.golden import held_back, note, unanswered
 from modelrollout.engine.guards import find_trouble
 from modelrollout.engine.ladder import leaves, pin
@@ -35,7 +36,6 @@ from modelrollout.engine.progress import (
     verify,
     watch,
 )
-from modelrollout.engine.proof import foresee
 from modelrollout.engine.realize import realize
 from modelrollout.engine.report import OVERDUE, Trouble, invalid, refused, report
 from modelrollout.engine.requests import answer, obey_abort

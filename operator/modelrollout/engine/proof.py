@@ -2,28 +2,24 @@
 
 Between two steps nothing need be proven: the candidate must have been seen enough and must not be worse. Before 100 % it must
 be: a pass says that it is within the margin, with the chance β of being wrong. While baking there is nothing to compare with
-any more, and a change detector watches.
+any more, and a change detector watches. Only a limit needs no stable: one that no stage before could hold the candidate against
+is proven in the bake, or β would hold for nothing.
 """
 
 import math
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import takewhile
 
+from modelrollout.api.modeldeployment import Metric
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import State
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.context import Context
 from modelrollout.engine.wants import speaks_in
-from modelrollout.schema import format_duration
 
-KNOWN = 200
-"""Requests of stable from which on a forecast is worth saying."""
 LONGEST = 365 * 86400.0
 """Seconds; whatever needs longer never ends."""
-HOPE = 1.5
-"""A forecast is taken back only when the evidence would be enough in so many times less than the time there is."""
 HOLDING = ("world", "inputs")
 """What has moved without anybody to blame: it holds at every step, and in the bake."""
 
@@ -42,15 +38,29 @@ def standing(context: Context, stage: Stage) -> tuple[Gate, ...]:
 def due(context: Context, stage: Stage) -> frozenset[str]:
     """Return the metrics that must be proven to be within their margins here: there is no later chance before 100 %.
 
-    For most that is the last step. What only copies can show is due in the last stage with copies.
+    For most that is the last step. What only copies can show is due in the last stage with copies; a limit that no stage before
+    100 % could be held to, in the bake.
     """
     rollout, analysis = context.progressing, context.spec.analysis
-    if rollout is None or analysis is None or stage.kind in (StageKind.FULL, StageKind.BAKE):
+    if rollout is None or analysis is None or stage.kind is StageKind.FULL:
         return frozenset()
+    if stage.kind is StageKind.BAKE:
+        before = takewhile(lambda earlier: earlier.kind is not StageKind.FULL, context.stages)
+        trial = [earlier for earlier in before if earlier.kind is not StageKind.PAUSE]
+        return frozenset(
+            metric.name
+            for metric in analysis.metrics
+            if speaks_in(stage, metric) and not _compares(metric) and not any(speaks_in(one, metric) for one in trial)
+        )
     rest = takewhile(lambda later: later.kind is not StageKind.FULL, context.stages[rollout.stage + 1 :])
     following = [later for later in rest if later.kind is not StageKind.PAUSE]
     chances = {metric.name: any(speaks_in(later, metric) for later in following) for metric in analysis.metrics}
     return frozenset(name for name, again in chances.items() if not again)
+
+
+def _compares(metric: Metric) -> bool:
+    judge, config = metric.judge()
+    return judge.compares(config)
 
 
 def _lenient(context: Context, gate: Gate, *, baking: bool) -> Gate:
@@ -63,7 +73,7 @@ def _lenient(context: Context, gate: Gate, *, baking: bool) -> Gate:
         return gate.model_copy(update={"message": words[:512]})
     analysis = context.spec.analysis
     if analysis is not None and gate.evidence.worse >= math.log(1 / analysis.alpha):
-        words = f"it is worse than stable, though not beyond the margin, so the weight stays: {gate.message}"
+        words = f"it is worse than stable, and by how much is not decided yet, so the weight stays: {gate.message}"
         return gate.model_copy(update={"message": words[:512]})
     return gate.model_copy(update={"verdict": Verdict.PASS})
 
@@ -84,53 +94,11 @@ def proven_at(context: Context, stage: Stage) -> datetime | None:
     return rollout.answering_since + analysis.min_duration
 
 
-def foresee(context: Context) -> Context:
-    """Say at once when the evidence cannot be enough by the deadline at today's traffic."""
-    rollout, analysis, stage = context.progressing, context.spec.analysis, context.stage
-    if rollout is None or analysis is None or stage is None or rollout.verified_at is None:
-        return context
-    if stage.kind is not StageKind.STEP:
-        return context
-    if analysis.deadline is None:
-        return context if rollout.forecast is None else context.with_rollout(forecast=None)
-    last = next((later for later in reversed(context.stages) if later.kind is StageKind.STEP), None)
-    if last is None:
-        return context
-    longest = max(_waits(rollout.gates, last.weight), default=None)
-    if longest is None:
-        return context
-    wait, name = longest
-    there_is = last.hold + analysis.deadline
-    if rollout.forecast is not None:
-        return context.with_rollout(forecast=None) if wait * HOPE < there_is else context
-    if wait <= there_is:
-        return context
-    words = (
-        f"{name} needs about {about(wait)} at {last.weight} % of today's traffic, and {last.label} has "
-        f"{format_duration(there_is)}: it is likely to be inconclusive ({analysis.on_inconclusive}). Give it more weight, a "
-        "wider margin, a later deadline or a shadow before; or a person promotes."
-    )
-    return context.with_rollout(forecast=words[:512])
-
-
-def _waits(gates: tuple[Gate, ...], weight: int) -> Iterator[tuple[timedelta, str]]:
-    """Yield how long each undecided metric would need at a weight."""
-    for gate in gates:
-        evidence = gate.evidence
-        if gate.verdict is not Verdict.UNDECIDED or gate.ignored or evidence is None or evidence.needed is None:
-            continue
-        seconds = remaining(evidence, weight)
-        if seconds is not None and evidence.stable_requests >= KNOWN:
-            yield timedelta(seconds=seconds), gate.name
-
-
 def remaining(evidence: Evidence, weight: int | None = None) -> float | None:
     """Return the seconds until a pass is to be expected, at a weight or as things are; None when nobody can tell."""
-    own, both = evidence.per_second, evidence.both_per_second
-    if evidence.needed is None or own is None or both is None:
-        return None
-    rate = own if weight is None else both * weight / 100
-    return min(evidence.needed / rate, LONGEST) if rate > 0 else None
+    both = evidence.both_per_second
+    rate = evidence.per_second if weight is None else both * weight / 100 if both is not None else None
+    return min(evidence.needed / rate, LONGEST) if rate and evidence.needed is not None else None
 
 
 def risk_known(gates: tuple[Gate, ...]) -> tuple[float | None, float | None]:

@@ -329,3 +329,90 @@ def test_where_nothing_decides_it_says_so():
     assert "sends all traffic home" not in said
     assert "onInconclusive" not in said
     assert [stage.ends for stage in plan.stages if stage.label == "step 1/3"] == ["after 2m"]
+
+
+STEPS = {"canary": {"steps": [{"weight": weight, "hold": "2m"} for weight in (5, 50)], "bake": "30m"}}
+OPTIONAL = {"name": "extra", "router": {"signal": "errorRate"}, "compare": {"required": False}}
+SWITCH = {"blueGreen": {"hold": "1m", "bake": "20m"}}
+
+
+def test_what_need_not_pass_ends_no_stage():
+    plan = explained(strategy=STEPS, analysis={"metrics": [OPTIONAL, SLOW]})
+    assert {stage.ends for stage in plan.stages if stage.label != "full"} == {
+        "after 2m and when slow passes",
+        "after 30m and when slow passes",
+    }
+    assert plan.stages[0].judged == ("extra", "slow")
+    alone = explained(strategy=STEPS, analysis={"metrics": [OPTIONAL]})
+    assert [(stage.ends, stage.must_pass) for stage in alone.stages] == [
+        ("after 2m", False),
+        ("after 2m", False),
+        ("at once", False),
+        ("after 30m", False),
+    ]
+
+
+def test_the_least_time_is_what_is_left_when_proofs_end_holds():
+    steps = [{"weight": weight, "hold": hold} for weight, hold in ((5, "2m"), (25, "5m"), (50, "2h"))]
+    strategy = {"canary": {"shadow": {"percent": 10, "hold": "1h"}, "steps": steps, "bake": "1m"}}
+    plan = explained(strategy=strategy, analysis={"metrics": [COMPARED]})
+    # The shadow and the bake last; of the steps the five minutes of minDuration.
+    assert (plan.least.total_seconds() / 60, plan.holds.total_seconds() / 60) == (66, 188)
+    assert "at least 1h6m (3h8m where no proof ends a hold early)" in text(plan)
+    longer = explained(strategy=strategy, analysis={"metrics": [COMPARED], "minDuration": "3h"})
+    assert longer.least == longer.holds
+    plain = explained(strategy=strategy, analysis={"metrics": [ERRORS]})
+    assert plain.least == plain.holds
+    assert "where no proof" not in text(plain)
+
+
+def test_what_takes_longer_than_the_deadline_is_told_with_the_ways_out():
+    plan = explained(0.5, strategy=STEPS, analysis={"metrics": [COMPARED, OPTIONAL], "deadline": "70m"})
+    (said,) = plan.late
+    assert said.startswith("errors needs about 3 h at 0.5% bad and 11 h at 2.0% bad, and step 2/2 has 1h12m: ")
+    for words in (
+        "likely to be inconclusive (pause)",
+        "more weight, a wider margin, a later deadline or a shadow before",
+    ):
+        assert words in said
+    assert said in text(plan)
+    for enough in ({"deadline": "12h"}, {}):
+        assert not explained(0.5, strategy=STEPS, analysis={"metrics": [COMPARED], **enough}).late
+    assert not explained(strategy=STEPS, analysis={"metrics": [COMPARED], "deadline": "70m"}).late
+
+
+def test_what_the_stages_before_bring_is_counted_in():
+    shadow = {"canary": {"shadow": {"percent": 100, "hold": "10h"}, **STEPS["canary"]}}
+    plan = explained(0.5, strategy=shadow, analysis={"metrics": [COMPARED], "deadline": "70m"})
+    assert not plan.late
+
+
+def test_a_step_that_gets_too_few_requests_is_told():
+    wide = {**COMPARED, "compare": {"margin": {"absolute": 0.1}}}
+    (said,) = explained(0.2, strategy=STEPS, analysis={"metrics": [wide], "deadline": "1h"}).late
+    assert said.startswith("errors needs about 83 min for its first requests, and step 1/2 has 1h2m: ")
+    assert "fewer minRequests" in said
+    plain = {**ERRORS, "threshold": {"max": 0.02, "minRequests": 50}}
+    assert explained(0.2, strategy=STEPS, analysis={"metrics": [plain], "deadline": "1h"}).late == (
+        said.replace("a wider margin", "another limit"),
+    )
+
+
+def test_a_limit_that_only_the_bake_can_be_held_to_must_pass_there():
+    plan = explained(0.05, strategy=SWITCH, analysis={"metrics": [PROVEN], "deadline": "1h"})
+    assert plan.stages[-1].ends == "after 20m and when proven passes"
+    assert "What a proof takes in bake, if" in text(plan)
+    assert plan.forecasts[0].requests == 186
+    assert plan.forecasts[0].wait.total_seconds() == pytest.approx(186 / 0.05, abs=20)
+    (said,) = plan.late
+    assert "proven needs about 2 h at 0.5% bad, and bake has 1h20m" in said
+    assert "Give it another limit or a later deadline; or a person promotes." in said
+
+
+def test_what_copies_alone_are_held_to_is_forecast_among_copies():
+    strategy = {"shadow": {"percent": 20, "hold": "10m"}}
+    plan = explained(1.0, strategy=strategy, analysis={"metrics": [COMPARED], "deadline": "30m"})
+    assert "What a proof takes in shadow, if" in text(plan)
+    (said,) = plan.late
+    assert "79 min at 0.1% bad" in said
+    assert "Give it more copies" in said

@@ -57,6 +57,18 @@ async def test_a_deadline_without_a_verdict_is_inconclusive_whatever_is_done_the
     assert outcome.verdict.message.startswith("Inconclusive after 2m")
 
 
+async def test_a_version_that_is_above_a_limit_is_not_promoted_where_only_the_bake_can_tell():
+    limited = {
+        "strategy": {"blueGreen": {"hold": "10s", "bake": "5m"}},
+        "analysis": {**judged(threshold={"max": 0.02, "evidence": "sequential"}), "deadline": "5m"},
+    }
+    setting = Setting(document(**limited), rate=0.5, stable=GOOD, candidate=Behaviour(errors=0.04))
+    outcome = await run_trial(setting, 7)
+
+    assert (outcome.verdict.decision, outcome.verdict.stage) == (Decision.INCONCLUSIVE, "bake")
+    assert outcome.verdict.message.startswith("Inconclusive after 5m: bake: errors: not decided")
+
+
 async def test_time_can_be_up_first():
     outcome = await run_trial(replace(SETTING, until=timedelta(seconds=90)), 7)
 
