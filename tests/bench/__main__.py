@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench import collector, direct, idle, overhead, rollout
+from tests.bench import collector, direct, idle, overhead, rollout, simulated
 from tests.e2e.conftest import install
 from tests.e2e.scenario import Scenario, forget
 
@@ -26,6 +26,7 @@ def main() -> None:
                 forget(cluster, namespace)
     rows += _printed(idle.measure())
     rows += _printed(collector.measure())
+    rows += _printed(simulated.measure())
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text("| figure | value |\n|---|---|\n" + "".join(f"| {name} | {value} |\n" for name, value in rows))
     print(f"written to {OUT}")

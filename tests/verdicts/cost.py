@@ -1,74 +1,41 @@
 """What verdicts cost: processor time of a poll and size of a checkpoint, by kind of gate."""
 
+import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from random import Random
 from typing import Any
 
-from modelrollout.domain.reading import Key
-from modelrollout.domain.tally import Mean, Measure, Shares, Tally
+from modelrollout.domain.tally import Mean, Measure, Shares
 from modelrollout.engine.books import dump
 from modelrollout.judges._compare import CompareConfig
+from modelrollout.sources.router import BOUNDS as ROUTER_BOUNDS
 from tests.verdicts.ours import METRIC, Counted, Generated, Ours, settings
 from tests.verdicts.sampling import poisson
 from tests.verdicts.tables.healthy import TABLE as HEALTHY
 from tests.verdicts.tables.latency import TABLE as LATENCY
 from tests.verdicts.tables.pods import TABLE as PODS
 from tests.verdicts.tables.slices import TABLE as SLICES
-from tests.verdicts.traffic import BOUNDS, Tick, Traffic
+from tests.verdicts.traffic import BOUNDS, Latency, Tick, Traffic, latencies
 
+ROUTERS = (*(bound / 1000 for bound in ROUTER_BOUNDS), math.inf)
+"""Seconds: the buckets of the router's own histograms."""
 POLLS = 360
 """An hour of them."""
+OWN = "the router's own histogram"
 CLASSES = 10
 
 
-class _Other(Generated):
-    """Reads the series of means and of classes too."""
-
-    def measure_arm(self, config: Any, increments: Mapping[str, float]) -> Measure | None:
-        """Return what one arm's series say."""
-        if "sum" in increments:
-            return Measure(Mean(increments["sum"], increments["total"])) if increments["total"] else None
-        counts = {name[6:]: count for name, count in increments.items() if name.startswith("class=")}
-        return Measure(Shares(counts)) if counts else super().measure_arm(config, increments)
-
-
 class _Gate(Ours):
-    """Ours, of any kind, with a look at what it would store."""
-
-    def __init__(self, config: CompareConfig) -> None:
-        super().__init__(config, source=(_Other(), Counted()))
-
-    def poll(self, tick: Tick) -> str | None:
-        """Add a tick to the counters and let the engine look at them."""
-        if not isinstance(tick.candidate.tally, Mean | Shares):
-            return super().poll(tick)
-        grown = [*_counters("candidate", tick.candidate.tally), *_counters("stable", tick.stable.tally)]
-        if self._wants is None:
-            self._counters = {key: 0.0 for key, _ in grown}
-            self._wants = self._asked(tick)
-            self._weigh(tick.at - tick.seconds)
-        for key, count in grown:
-            self._counters[key] += count
-        return self._decide(self._weigh(tick.at), tick.seconds)
+    """Ours, with a look at what it would store."""
 
     def checkpoint(self) -> str:
         """Return what is stored of it."""
         assert self._book is not None
         assert self._wants is not None
         return dump({METRIC: self._book}, self._wants)
-
-
-def _counters(arm: str, tally: Tally) -> Iterator[tuple[Key, float]]:
-    match tally:
-        case Mean():
-            yield Key(arm, arm, "sum"), tally.sum
-            yield Key(arm, arm, "total"), tally.total
-        case Shares():
-            for name, count in tally.counts.items():
-                yield Key(arm, arm, f"class={name}"), count
 
 
 @dataclass(frozen=True)
@@ -97,7 +64,10 @@ def costs(runs: int = 3) -> Iterator[Cost]:
         ("rate, nine pods known of stable", settings("margin"), _traffic(PODS, "pods alike, 10 rps, × 1")),
         ("rate, 20 slices", settings("margin"), _traffic(SLICES, "none broken, 10 rps")),
         (f"histogram, {len(BOUNDS)} buckets", settings("margin"), latency),
+        (f"the router's own histogram, {len(ROUTERS)} buckets", settings("margin"), _of_router),
         ("one quantile of it", quantile, latency),
+        (f"{OWN}, {len(ROUTERS)} buckets", settings("margin"), _of_router),
+        (f"one quantile of {OWN}", quantile, _of_router),
         ("mean, known range", mean, _means),
         (f"shares of {CLASSES} classes", shares, _shares),
     )
@@ -105,7 +75,7 @@ def costs(runs: int = 3) -> Iterator[Cost]:
         spent, stored = [], 0
         for number in range(runs):
             ticks = tuple(islice(traffic(Random(f"cost-{number}")), POLLS))
-            rule = _Gate(config)
+            rule = _Gate(config, source=(Generated(ROUTERS if OWN in kind else BOUNDS), Counted()))
             begun = time.process_time()
             for tick in ticks:
                 rule.poll(tick)
@@ -118,6 +88,10 @@ def _traffic(table: Any, name: str) -> Traffic:
     row = next(row for row in table.rows if row.name == name)
     assert row.traffic is not None
     return row.traffic
+
+
+def _of_router(rng: Random) -> Iterator[Tick]:
+    return latencies(rng, 10, Latency(), 0.0, ROUTERS)
 
 
 def _means(rng: Random) -> Iterator[Tick]:

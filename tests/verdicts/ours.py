@@ -12,7 +12,7 @@ from typing import Any
 
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Key, Reading, Sample
-from modelrollout.domain.tally import Crossed, Features, Histogram, Measure, Rate, Scores, Tally
+from modelrollout.domain.tally import Crossed, Features, Histogram, Mean, Measure, Rate, Scores, Shares, Tally
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.analysis import assess
 from modelrollout.engine.books import Book, weigh
@@ -50,10 +50,17 @@ class Counted(ApiModel):
 
 
 class Generated(Source[Any]):
-    """Reads the series that :func:`counters` writes."""
+    """Reads the series that :func:`counters` writes.
+
+    Attributes:
+        bounds: of histograms, rising, infinity last.
+    """
 
     name = "generated"
     config = Counted
+
+    def __init__(self, bounds: tuple[float, ...] = BOUNDS) -> None:
+        self.bounds = bounds
 
     def fetch(self, config: Any, scope: Scope) -> Fetch:
         """Nobody fetches."""
@@ -81,12 +88,17 @@ class Generated(Source[Any]):
 
     def measure_arm(self, config: Any, increments: Mapping[str, float]) -> Measure | None:
         """Return what one arm's series say."""
+        classes = {name[6:]: count for name, count in increments.items() if name.startswith("class=")}
+        if classes:
+            return Measure(Shares(classes))
         total = increments.get("total", 0.0)
         if not total:
             return None
+        if "sum" in increments:
+            return Measure(Mean(increments["sum"], total))
         if any(name.startswith("le=") for name in increments):
             # A bound whose counter did not grow is known, as the operator's own sources know it.
-            return Measure(Histogram(tuple((bound, increments.get(f"le={bound}", 0.0)) for bound in BOUNDS)))
+            return Measure(Histogram(tuple((bound, increments.get(f"le={bound}", 0.0)) for bound in self.bounds)))
         pods = {
             name[4:]: Rate(increments.get(f"bad/{name[4:]}", 0.0), count)
             for name, count in increments.items()
@@ -106,21 +118,31 @@ def counters(arm: str, measure: Measure, part: str = "") -> Iterator[tuple[Key, 
             yield Key(arm, arm, "total", part), tally.total
             for bound, count in tally.buckets:
                 yield Key(arm, arm, f"le={bound}", part), count
-        case Scores():
-            # As the collector beside the router names them, for the source that reads it.
-            yield Key(arm, arm, "pairs", part), tally.total
-            for kind, counts in (("score", tally.counts), ("beyond", tally.beyond)):
-                for value, count in counts.items():
-                    yield Key(arm, arm, f"{kind}/{value:g}", part), count
+        case Mean():
+            yield Key(arm, arm, "sum", part), tally.sum
+            yield Key(arm, arm, "total", part), tally.total
+        case Shares():
+            for name, count in tally.counts.items():
+                yield Key(arm, arm, f"class={name}", part), count
+        case Scores() | Crossed():
+            yield from _paired(arm, tally, part)
         case Features():
             yield from _distributions(arm, tally, part)
-        case Crossed():
-            yield Key(arm, arm, "pairs", part), tally.total
-            for (d, c), count in tally.counts.items():
-                yield Key(arm, arm, f"kappa/{d}/{c}", part), count
     for pod, rate in measure.pods.items():
         yield Key(arm, arm, f"bad/{pod}", part), rate.bad
         yield Key(arm, arm, f"all/{pod}", part), rate.total
+
+
+def _paired(arm: str, tally: Scores | Crossed, part: str) -> Iterator[tuple[Key, float]]:
+    """Yield what the collector beside the router counts of pairs, as it names it."""
+    yield Key(arm, arm, "pairs", part), tally.total
+    if isinstance(tally, Crossed):
+        for (d, c), count in tally.counts.items():
+            yield Key(arm, arm, f"kappa/{d}/{c}", part), count
+        return
+    for kind, counts in (("score", tally.counts), ("beyond", tally.beyond)):
+        for value, count in counts.items():
+            yield Key(arm, arm, f"{kind}/{value:g}", part), count
 
 
 def _distributions(arm: str, tally: Features, part: str) -> Iterator[tuple[Key, float]]:

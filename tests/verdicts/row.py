@@ -1,13 +1,13 @@
 """What the tables are made of: rows of runs, in which every rule is given the same traffic and the clients' harm is counted."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 from random import Random
 
 from tests.verdicts.rivals import PROMOTE, ROLLBACK, Rule
-from tests.verdicts.traffic import Tick, bad
+from tests.verdicts.traffic import Tick, bad, rarer
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Row:
         twin: the healthy row of the table of false rollbacks with the same traffic, empty if there is none.
         wrong: the decision that is wrong, empty for none; where it is not said, the kind says it.
         right: the decision that ours must come to in nine of ten runs, empty for none; only of the rule named ``ours``.
+        begins: seconds after which something is wrong; before, nothing is.
     """
 
     name: str
@@ -81,26 +82,28 @@ class Row:
     twin: str = ""
     wrong: str = ""
     right: str = ""
+    begins: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.wrong:
             object.__setattr__(self, "wrong", {Kind.HEALTHY: ROLLBACK, Kind.BAD: PROMOTE}.get(self.kind, ""))
 
-    def run(self, number: int, *, polls: int | None = None, rivals: bool = True) -> Outcomes:
+    def run(self, number: int, *, until: Mapping[str, float] | None = None, polled: int = 1) -> Outcomes:
         """Make one run; the same number is the same run.
 
         Args:
             number: of the run.
-            polls: after so many it ends.
-            rivals: others' rules are played too.
+            until: which rules are played, and for how many seconds at most; None: all, until the traffic ends.
+            polled: only each so many polls there is one, which sees what came since.
         """
         if self.play is not None:
             return self.play(self.random(number))
         assert self.traffic is not None
         rules = self.rules()
-        if not rivals:
-            rules = {name: rule for name, rule in rules.items() if name.startswith(MINE)}
-        return play(islice(self.traffic(self.random(number)), polls), rules)
+        if until is not None:
+            rules = {name: rules[name] for name in until}
+        ticks = self.traffic(self.random(number))
+        return play(rarer(ticks, polled) if polled > 1 else ticks, rules, until or {})
 
     def random(self, number: int) -> Random:
         """Return where the chance of a run comes from."""
@@ -126,8 +129,8 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def play(ticks: Iterable[Tick], rules: Mapping[str, Rule]) -> dict[str, Outcome]:
-    """Give the same ticks to all rules, until each has decided or the traffic ends."""
+def play(ticks: Iterable[Tick], rules: Mapping[str, Rule], until: Mapping[str, float]) -> dict[str, Outcome]:
+    """Give the same ticks to all rules, until each has decided or is to be asked no more, or the traffic ends."""
     waiting = dict(rules)
     found: dict[str, Outcome] = {}
     harm = requests = at = 0.0
@@ -137,8 +140,8 @@ def play(ticks: Iterable[Tick], rules: Mapping[str, Rule]) -> dict[str, Outcome]
         requests += tick.candidate.tally.total
         for name, rule in tuple(waiting.items()):
             decision = rule.poll(tick)
-            if decision:
-                found[name] = Outcome(decision, at, harm, requests)
+            if decision or at >= until.get(name, math.inf):
+                found[name] = Outcome(decision or "", at, harm, requests)
                 del waiting[name]
         if not waiting:
             break

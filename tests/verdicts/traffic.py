@@ -1,8 +1,10 @@
 """Generated traffic: what the counters of both arms grow by between two polls."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
+from functools import reduce
+from itertools import islice
 from random import Random
 
 from modelrollout.domain.tally import Crossed, Features, Histogram, Measure, Rate, Scores, Tally
@@ -205,9 +207,9 @@ class Latency:
     tail: float = 0.0
     extra: float = 1.0
 
-    def shares(self, noise: float = 0.0) -> tuple[float, ...]:
+    def shares(self, noise: float = 0.0, bounds: tuple[float, ...] = BOUNDS) -> tuple[float, ...]:
         """Return the share of each bucket while everything takes exp(noise) times as long."""
-        below = [self._below(bound, noise) for bound in BOUNDS]
+        below = [self._below(bound, noise) for bound in bounds]
         return tuple(high - low for low, high in zip((0.0, *below), below, strict=False))
 
     def _below(self, bound: float, noise: float) -> float:
@@ -221,29 +223,69 @@ class Latency:
         return 0.5 * math.erfc(-(math.log(bound / MEDIAN / self.factor) - noise) / SIGMA / math.sqrt(2))
 
 
-def latencies(rng: Random, rps: float, candidate: Latency, noise: float) -> Iterator[Tick]:
+def latencies(  # one scenario in one line
+    rng: Random, rps: float, candidate: Latency, noise: float, bounds: tuple[float, ...] = BOUNDS
+) -> Iterator[Tick]:
     """Yield histograms of both arms; noise is the standard deviation of what slows both down in the same way."""
     stable = Latency()
     shift, keep = 0.0, math.exp(-POLL / 300)
-    shares = candidate.shares(), stable.shares()
+    shares = candidate.shares(bounds=bounds), stable.shares(bounds=bounds)
     # Beside the run, whose requests stay what they are.
-    past = Measure(_histogram(Random(repr(rng.getstate())), rps * HOUR, shares[1]))
+    past = Measure(histogram(Random(repr(rng.getstate())), rps * HOUR, shares[1], bounds))
     for number in range(1, round(HOUR / POLL) + 1):
         if noise:
             shift = keep * shift + rng.gauss(0, noise * math.sqrt(1 - keep * keep))
-            shares = candidate.shares(shift), stable.shares(shift)
+            shares = candidate.shares(shift, bounds), stable.shares(shift, bounds)
         arms = [
-            Measure(_histogram(rng, rps * POLL * part, share)) for part, share in zip((0.1, 0.9), shares, strict=True)
+            Measure(histogram(rng, rps * POLL * part, share, bounds))
+            for part, share in zip((0.1, 0.9), shares, strict=True)
         ]
         yield Tick(number * POLL, POLL, 0.1, *arms, past=past)
 
 
-def _histogram(rng: Random, requests: float, shares: tuple[float, ...]) -> Histogram:
+def histogram(rng: Random, requests: float, shares: tuple[float, ...], bounds: tuple[float, ...] = BOUNDS) -> Histogram:
+    """Draw how long so many requests take."""
     total, buckets = 0, []
-    for bound, share in zip(BOUNDS, shares, strict=True):
+    for bound, share in zip(bounds, shares, strict=True):
         total += poisson(rng, requests * share)
         buckets.append((bound, total))
     return Histogram(tuple(buckets))
+
+
+def rarer(ticks: Iterable[Tick], polled: int) -> Iterator[Tick]:
+    """Yield the same traffic, as polls see it that come so many times as rarely."""
+    waiting = iter(ticks)
+    while together := tuple(islice(waiting, polled)):
+        canaries = [tick.canary for tick in together if tick.canary is not None]
+        yield replace(_merged(together), canary=_merged(canaries) if canaries else None)
+
+
+def _merged(ticks: Sequence[Tick]) -> Tick:
+    """Return ticks that follow each other as one, with the weight of the first."""
+    first, last = ticks[0], ticks[-1]
+    slices = {
+        part: (_summed([tick.slices[part][0] for tick in ticks]), _summed([tick.slices[part][1] for tick in ticks]))
+        for part in first.slices
+    }
+    cells = [tick.joined for tick in ticks if tick.joined is not None]
+    return replace(
+        first,
+        at=last.at,
+        seconds=sum(tick.seconds for tick in ticks),
+        candidate=_summed([tick.candidate for tick in ticks]),
+        stable=_summed([tick.stable for tick in ticks]),
+        slices=slices,
+        joined=Cells(*map(sum, zip(*map(astuple, cells), strict=True))) if cells else None,
+    )
+
+
+def _summed(measures: Sequence[Measure]) -> Measure:
+    """Return what one arm did in several stretches."""
+    pods = {
+        pod: Rate(sum(one.pods[pod].bad for one in measures), sum(one.pods[pod].total for one in measures))
+        for pod in measures[0].pods
+    }
+    return Measure(reduce(added, (one.tally for one in measures)), pods)
 
 
 def added(one: Tally | None, other: Tally) -> Tally:

@@ -18,7 +18,8 @@ def _traffic(rps: float, factor: float) -> Traffic:
 
 def _rows() -> Iterator[Row]:
     for number, (rps, factor) in enumerate(((10, 4), (10, 10), (100, 4), (100, 10))):
-        yield Row(f"× {factor} after 30 min, {rps} rps", Kind.BROKEN, 9000 + number, _traffic(rps, factor), rules)
+        name = f"× {factor} after 30 min, {rps} rps"
+        yield Row(name, Kind.BROKEN, 9000 + number, _traffic(rps, factor), rules, begins=ONSET)
 
 
 TABLE = Table(

@@ -93,7 +93,7 @@ TABLE = Table(
     "Mirrored traffic, with joined answers",
     "5 requests per second, all copied, four hours. A part of the failures is caused by the request and hits both versions. "
     "Share of runs that came to the conclusion that the column names, and median time until then. `joined` is the paired "
-    "test on the four cells; the others see only the counts of both versions.",
+    "test on the four cells, called by itself and not by the engine; the others see only the counts of both versions.",
     100,
     tuple(_rows()),
 )

@@ -79,7 +79,8 @@ TABLE = Table(
     "50 requests per second, stable fails at 0.5 %, sensitivity `strict`, polls each 10 s. Share of runs that ended in a "
     "promotion and in a rollback, median time until the end, mean number of bad requests. A ladder promotes when it has "
     "been climbed; a budget when the evidence says so at its last rung, 50 %, and it leaves a rung only after 50 requests of the "
-    "candidate. The rollback is by the same evidence in all columns.",
+    "candidate. The rollback is by the same evidence in all columns. The weight changes what is drawn, so each column has "
+    "traffic of its own.",
     100,
     tuple(_rows()),
 )

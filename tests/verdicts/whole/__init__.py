@@ -84,7 +84,7 @@ async def compare(table: Table, number: int, *, polls: int | None = None) -> Bot
     promotes = any(row.kind in {Kind.GOOD, Kind.BAD} for row in rows)
     sensitivity = "" if row.kind is Kind.PAIRS else "margin" if promotes or run % 2 else "strict"
     plan = _plan(row, ticks, sensitivity, promotes=promotes)
-    alone = play(ticks, {"ours": plan.rule})["ours"]
+    alone = play(ticks, {"ours": plan.rule}, {})["ours"]
     setting = Setting(document=plan.document, until=until(ticks[-1].at), recording=tuple(plan.recording))
     outcome = await play_out(setting, number, plan.prepare)
     at = outcome.verdict.at - (outcome.first_request or 0.0) - plan.begins
