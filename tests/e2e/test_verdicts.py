@@ -50,6 +50,10 @@ def evidence(status):
     return next((gate["evidence"] for gate in gates if "evidence" in gate), {})
 
 
+def requests(status):
+    return evidence(status).get("requests", 0)
+
+
 def lasted(status):
     past = status["history"][0]
     return moment(past["endedAt"]) - moment(past["startedAt"])
@@ -104,7 +108,7 @@ def test_an_equal_candidate_is_promoted_before_its_holds_are_over(scenario):
     first, candidate = installed(scenario, canary(25, 50, hold=LONG), SAME, SAME)
     with scenario.traffic() as traffic:
         second = scenario.apply(candidate)
-        scenario.expect("evidence", lambda status: evidence(status).get("requests", 0) > 0)
+        scenario.expect("evidence", lambda status: requests(status) > 0)
         status = scenario.stable(480)
         report = traffic.stop()
     lost_nothing(report)
@@ -115,23 +119,42 @@ def test_an_equal_candidate_is_promoted_before_its_holds_are_over(scenario):
 
 
 def test_a_leader_that_is_killed_in_mid_evidence_is_followed_by_one_that_goes_on(scenario):
-    _, candidate = installed(scenario, canary(40, hold=LONG), SELDOM, SELDOM)
+    # It must not be over before the new leader has been seen to go on.
+    _, candidate = installed(scenario, canary(40, hold=LONG), SELDOM, SELDOM, minDuration="6m")
+    name = f"{scenario.name}-evidence"
+
+    def stored():
+        return (scenario.read("configmaps", name) or {}).get("data")
+
     with scenario.traffic() as traffic:
         second = scenario.apply(candidate)
         scenario.stage("step 1/1")
-        name = f"{scenario.name}-evidence"
-        scenario.until("a checkpoint", lambda: scenario.read("configmaps", name) is not None)
-
-        before = evidence(scenario.expect("requests", lambda status: evidence(status).get("requests", 0) > 200))
+        scenario.until("a checkpoint", lambda: stored() is not None)
+        kept = requests(scenario.expect("requests", lambda status: requests(status) > 1000))
+        first = stored()
+        scenario.until("a later checkpoint, which holds all of them", lambda: stored() != first, 120)
+        before = requests(scenario.status())
         leader = scenario.leader()
         scenario.kubectl("-n", "modelrollout-system", "delete", "pod", leader, "--force", "--grace-period=0")
         scenario.until("another leader", lambda: scenario.leader() not in {"", leader}, 60)
+        after = []
+
+        def goes_on(status):
+            # A leader that has not measured yet shows none.
+            after.extend(filter(None, [requests(status)]))
+            return any(number > before for number in after)
+
+        scenario.expect("more evidence", goes_on, 120)
+        assert min(after) >= kept, "it has begun anew"
         status = scenario.stable(900)
         report = traffic.stop()
     lost_nothing(report)
     assert status["stable"] == second
     assert scenario.read("configmaps", name) is None
-    scenario.note(report, f"killed at {before['requests']} requests of evidence, promoted after {lasted(status):.0f} s")
+    scenario.note(
+        report,
+        f"killed at {before} requests of evidence, never below {min(after)} after it, promoted after {lasted(status):.0f} s",
+    )
 
 
 def test_a_prometheus_that_is_stopped_for_two_minutes_holds_the_rollout_and_nothing_else(scenario):
@@ -142,7 +165,7 @@ def test_a_prometheus_that_is_stopped_for_two_minutes_holds_the_rollout_and_noth
     beside.stable()
     with beside.traffic() as traffic:
         second = beside.apply(model_deployment(model_template("v2", **SAME), canary(50, hold=LONG), **spec))
-        beside.expect("evidence", lambda status: evidence(status).get("requests", 0) > 0, 120)
+        beside.expect("evidence", lambda status: requests(status) > 0, 120)
         beside.kubectl("scale", "deployment", "prometheus", "--replicas=0")
         try:
             held = beside.expect("no number", lambda status: _state(status) in {"Error", "Stale"}, 60)

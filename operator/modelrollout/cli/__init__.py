@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from modelrollout.cli.options import PeoplesGroup, Where, in_cluster, output, waiting
+from modelrollout.cli.options import PeoplesGroup, Requests, Where, in_cluster, output, waiting
 
 
 @click.group(cls=PeoplesGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -176,9 +176,7 @@ def validate_command(files: tuple[str, ...], as_json: bool) -> None:  # noqa: FB
 
 @cli.command("explain")
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option(
-    "--rps", type=click.FloatRange(0, min_open=True), help="Requests per second, to say how long proofs take."
-)
+@click.option("--rps", type=Requests(), help="Requests per second, to say how long proofs take.")
 @output
 def explain_command(file: str, rps: float | None, as_json: bool) -> None:  # noqa: FBT001  # click passes options by position or name
     """Say what will happen, step by step, without a cluster."""
@@ -189,9 +187,7 @@ def explain_command(file: str, rps: float | None, as_json: bool) -> None:  # noq
 
 @cli.command("simulate")
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option(
-    "--rps", type=click.FloatRange(0, 10_000, min_open=True), default=10, show_default=True, help="Requests per second."
-)
+@click.option("--rps", type=Requests(10_000), default=10, show_default=True, help="Requests per second.")
 @click.option(
     "--stable",
     metavar="WORDS",

@@ -1,6 +1,7 @@
 """What commands share: where the cluster is, how to answer, and how mistakes are told."""
 
 import functools
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,24 @@ class Where:
     namespace: str | None = None
     context: str | None = None
     kubeconfig: str | None = None
+
+
+class Requests(click.FloatRange):
+    """Requests per second: more than 0, and a number, which click's own range does not ask for."""
+
+    def __init__(self, most: float | None = None) -> None:
+        super().__init__(0, most, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401  # click's signature
+        """Return the number.
+
+        Raises:
+            click.BadParameter: it is none, or out of range.
+        """
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value} is no number of requests per second.", param, ctx)
+        return found
 
 
 class PeoplesGroup(click.Group):

@@ -10,12 +10,13 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TextIO
 
 import click
 
@@ -71,8 +72,10 @@ def simulate(file: str, question: Question, *, as_json: bool) -> int:
     if problems:
         return 1
     setting = _setting(document, question)
-    if question.plot is not None and question.runs > 1:
-        raise click.BadParameter("a picture shows one run. Leave --runs out.", param_hint="--plot")
+    if question.plot is not None:
+        if question.runs > 1:
+            raise click.BadParameter("a picture shows one run. Leave --runs out.", param_hint="--plot")
+        _touch(question.plot)
     if question.runs == 1:
         outcome = _run(setting, question.seed)
         results = [result(outcome, events=True)]
@@ -141,7 +144,7 @@ def _setting(document: Mapping[str, Any], question: Question) -> Setting:
         mix=labels_of(question.labels, mix_of(question.slices, question.positives, parts)),
         inputs=inputs,
         shifts=shifts_of(question.world, inputs),
-        until=None if question.until == "decided" else _duration(question.until, "--until"),
+        until=None if question.until == "decided" else _end(question.until),
         weather=Weather(question.traffic),
         late=late.at,
         over=late.over,
@@ -154,11 +157,16 @@ def _parts(document: Mapping[str, Any]) -> tuple[Part, ...]:
     return parts_of(spec.analysis.slices) if spec is not None and spec.analysis is not None else ()
 
 
-def _duration(words: str, option: str) -> timedelta:
+def _end(words: str) -> timedelta:
     try:
-        return parse_duration(words)
+        found = parse_duration(words)
     except ValueError as exc:
-        raise click.BadParameter(f"{words!r} {exc}.", param_hint=option) from exc
+        raise click.BadParameter(f"{words!r} {exc}.", param_hint="--until") from exc
+    if not found:
+        raise click.BadParameter(
+            f"in {words} nothing can happen. Write decided, or a span such as 2h.", param_hint="--until"
+        )
+    return found
 
 
 def _recording(file: str) -> tuple[Recorded, ...]:
@@ -210,8 +218,21 @@ def _runs(setting: Setting, question: Question) -> Iterator[Result]:
         yield from pool.map(one, seeds, chunksize=max(1, question.runs // (jobs * 8)))
 
 
+def _touch(file: str) -> None:
+    """Fail now where a picture cannot be written, and not after all that it would show; one that is there stays."""
+    with _writing(file, "a"):
+        pass
+
+
 def _write(file: str, picture: str) -> None:
+    with _writing(file, "w") as out:
+        out.write(picture)
+
+
+@contextmanager
+def _writing(file: str, mode: Literal["a", "w"]) -> Iterator[TextIO]:
     try:
-        Path(file).write_text(picture, encoding="utf-8")
+        with Path(file).open(mode, encoding="utf-8") as out:
+            yield out
     except OSError as exc:
         raise RolloutError(f"{file} cannot be written: {exc}") from exc

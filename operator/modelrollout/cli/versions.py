@@ -14,6 +14,8 @@ from modelrollout.simulation.kinds import NEGATIVE, POSITIVE, Mix
 _PERCENT = re.compile(r"\+?([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*%")
 _FACTOR = re.compile(r"x([0-9]+(?:\.[0-9]+)?)")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s)")
+_SLOWEST = 3600.0
+"""Seconds that half of the answers may take."""
 
 
 def stable_of(text: str) -> Behaviour:
@@ -171,13 +173,14 @@ def _always(behaviour: Behaviour, value: str) -> Behaviour | None:
 def _latency(behaviour: Behaviour, value: str) -> Behaviour | None:
     found = _DURATION.fullmatch(value)
     seconds = float(found[1]) / (1000 if found[2] == "ms" else 1) if found else 0.0
-    return replace(behaviour, latency=seconds) if 0 < seconds <= 3600 else None
+    return replace(behaviour, latency=seconds) if 0 < seconds <= _SLOWEST else None
 
 
 def _slow(behaviour: Behaviour, value: str) -> Behaviour | None:
     percent, factor = _PERCENT.fullmatch(value), _FACTOR.fullmatch(value)
     times = 1 + float(percent[1]) / 100 if percent else float(factor[1]) if factor else 0.0
-    return replace(behaviour, latency=behaviour.latency * times) if times > 0 else None
+    latency = behaviour.latency * times
+    return replace(behaviour, latency=latency) if 0 < latency <= _SLOWEST else None
 
 
 _differs = _shared("differs")

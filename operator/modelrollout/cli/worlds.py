@@ -1,5 +1,6 @@
 """How people say what clients ask and how that changes: ``age=20..60``, and ``age=40..80 at 20m over 10m``."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -141,7 +142,8 @@ def _shift(name: str, value: str, known: set[str]) -> Shift:
 def _spread(text: str) -> Spread | None:
     found = _SPREAD.fullmatch(text.strip())
     spread = Spread(float(found[1]), float(found[2])) if found else None
-    return spread if spread is not None and spread.low < spread.high else None
+    # A number with a large exponent is read as infinity.
+    return spread if spread is not None and -math.inf < spread.low < spread.high < math.inf else None
 
 
 def _course(text: str, piece: str, option: str) -> Course:

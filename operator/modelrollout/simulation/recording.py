@@ -21,6 +21,7 @@ one again: then its gauge, or the state ``Value``. A last line that was cut off 
 """
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from modelrollout.simulation.envoy import Routes
 
 ARMS = ("candidate", "stable")
+LONGEST = 366 * 86_400.0
+"""Seconds that a recording may last."""
+MOST = 10**9
+"""Requests that one entry may count."""
 _COUNTER = {"at", "metric", "arm", "pod", "series", "value"}
 _STATE = {"at", "metric", "state", "message"}
 
@@ -104,7 +109,7 @@ def read_recording(text: str) -> tuple[Recorded, ...]:
         return tuple(sorted(_changes(lines), key=lambda change: change.at))
     try:
         raw = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise RolloutError(f"Reading a recording: it is no JSON: {exc}") from exc
     match raw:
         case list() | {"increments": list()}:
@@ -121,7 +126,7 @@ def read_recording(text: str) -> tuple[Recorded, ...]:
 def _begins_long(line: str) -> bool:
     try:
         raw = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(raw, dict) and "metric" in raw
 
@@ -131,7 +136,7 @@ def _changes(lines: Iterable[str]) -> Iterator[Change]:
         what = f"Reading a recording: line {number}"
         try:
             raw = json.loads(line)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             if not line.endswith("\n"):
                 # Whoever wrote it was stopped.
                 return
@@ -145,16 +150,16 @@ def _changes(lines: Iterable[str]) -> Iterator[Change]:
 def _change(raw: Mapping[str, Any]) -> Change | None:
     """Return what a line tells; None: nothing that is known."""
     match raw:
-        case {"at": int() | float() as at, "metric": str(metric), **rest} if at >= 0:
+        case {"at": at, "metric": str(metric), **rest} if _is_number(at, 0, LONGEST):
             pass
         case _:
             return None
     match rest:
         case {"arm": str(arm), "pod": str(pod), "series": str(series), "value": value} if raw.keys() - {
             "slice"
-        } == _COUNTER and (value is None or _is_count(value)):
+        } == _COUNTER and (value is None or _is_number(value, 0)):
             return Change(at, metric, Key(arm, pod, series, str(raw.get("slice", ""))), value)
-        case {"gauge": int() | float() as gauge} if len(rest) == 1:
+        case {"gauge": gauge} if len(rest) == 1 and _is_number(gauge, -sys.float_info.max):
             return Change(at, metric, None, gauge)
         case {"state": str(state), "message": str(message)} if raw.keys() == _STATE and state in set(State):
             return Change(at, metric, state=State(state), message=message)
@@ -162,8 +167,9 @@ def _change(raw: Mapping[str, Any]) -> Change | None:
             return None
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int | float) and value >= 0
+def _is_number(value: object, least: float, most: float = sys.float_info.max) -> bool:
+    """Return whether a JSON value is a number of such a size; NaN and Infinity, which Python reads too, are of none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
 
 
 def _entries(raw: list[Any]) -> tuple[Entry, ...]:
@@ -176,11 +182,11 @@ def _entry(number: int, raw: Any) -> Entry:  # noqa: ANN401  # JSON
         raise RolloutError(f"{what} does not hold at, arm, total and bad, and nothing else.")
     if raw["arm"] not in ARMS:
         raise RolloutError(f"{what}: its arm is {raw['arm']!r}. Write {' or '.join(ARMS)}.")
-    numbers = [raw[name] for name in ("at", "total", "bad")]
-    if any(isinstance(value, bool) or not isinstance(value, int | float) or value < 0 for value in numbers):
-        raise RolloutError(f"{what}: at, total and bad are no numbers from 0 on.")
-    if any(value != int(value) for value in numbers[1:]) or raw["bad"] > raw["total"]:
-        raise RolloutError(f"{what}: total and bad are no whole numbers, or bad is more than total.")
+    if not _is_number(raw["at"], 0, LONGEST):
+        raise RolloutError(f"{what}: its at is no number of seconds from 0 to {LONGEST:.0f}, which are 366 days.")
+    counts = (raw["total"], raw["bad"])
+    if any(not _is_number(count, 0, MOST) or count != int(count) for count in counts) or raw["bad"] > raw["total"]:
+        raise RolloutError(f"{what}: total and bad are no whole numbers from 0 to {MOST}, or bad is more than total.")
     return Entry(float(raw["at"]), raw["arm"], int(raw["total"]), int(raw["bad"]))
 
 

@@ -247,7 +247,7 @@ async def _watch(cluster: Cluster, setting: Setting, applied: datetime) -> None:
 
 async def _decide(cluster: Cluster, clerk: Clerk, setting: Setting, replay: Replay | None) -> Verdict:
     """Let time pass until it is decided, or until there is no more time for it."""
-    end = cluster.agenda.now + (setting.until or LONGEST)
+    end = cluster.agenda.now + (LONGEST if setting.until is None else setting.until)
     while clerk.verdict is None:
         if replay is not None and replay.ends is not None:
             end = min(end, replay.ends + _interval(setting))

@@ -332,3 +332,35 @@ def test_a_picture_is_well_formed_whatever_it_is_called():
     root = ET.fromstring(render(picture))
     assert root.find(f"{SVG}title").text == 'a < b & "c"'
     assert [group.get("data-label") for group in root.iter(f"{SVG}g")] == ['"here" & there']
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--rps", "nan"), "'--rps': nan is no number of requests per second"),
+        (("--rps", "inf"), "'--rps'"),
+        (("--until", "0s"), "--until: in 0s nothing can happen. Write decided, or a span such as 2h."),
+        (("--inputs", "age=20..1e400"), "--inputs: age=20..1e400 cannot be read"),
+        (("--candidate", "slow=x1" + "0" * 400), "--candidate: slow=x1"),
+        (("--runs", "0"), "'--runs'"),
+        (("--jobs", "0"), "'--jobs'"),
+    ],
+)
+def test_a_number_that_is_none_is_refused(file, words, said):
+    result = simulate(file, *words)
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+
+
+def test_what_no_proof_can_be_timed_with_is_refused(file):
+    result = CliRunner().invoke(cli, ["explain", file, "--rps", "inf"])
+    assert result.exit_code == 2
+    assert "inf is no number of requests per second" in result.output
+
+
+def test_a_picture_that_cannot_be_written_is_told_before_anything_is_simulated(file, tmp_path, monkeypatch):
+    monkeypatch.setattr("modelrollout.cli.simulate.run_trial", None)
+    result = simulate(file, "--plot", tmp_path / "nowhere" / "picture.svg")
+    assert result.exit_code == 1
+    assert "picture.svg cannot be written: " in result.output
+    assert "Traceback" not in result.output

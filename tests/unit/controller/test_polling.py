@@ -2,6 +2,7 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -13,8 +14,12 @@ from modelrollout.domain.status import Status
 from modelrollout.domain.verdict import Mode
 from modelrollout.engine.wants import Against, AnalysisWants, Comparison, MetricWants, RouterWants, Wants
 from modelrollout.errors import SourceError
+from modelrollout.judges.compare import PLUGIN as COMPARE
+from modelrollout.judges.compare import CompareConfig
 from modelrollout.routers._base import Report
 from modelrollout.sources._base import Fetch, Measured, Origin, Scope
+from modelrollout.sources.router import PLUGIN as SIGNALS
+from modelrollout.sources.router import RouterConfig, Signal
 from tests.unit.controller.clock import EPOCH, now, seconds, virtual
 
 KEY = ("n", "d")
@@ -92,6 +97,7 @@ JUDGE = SimpleNamespace(min_requests=lambda config: 1, weighs=lambda config: Fal
 QUERY = MetricWants("query", Gauge(), "up", JUDGE, None)
 COUNT = MetricWants("count", Requests(), None, JUDGE, None)
 PREDICTED = MetricWants("predicted", Predictions(), None, JUDGE, None)
+COMPARED = MetricWants("errors", SIGNALS, RouterConfig(signal=Signal.ERROR_RATE), COMPARE, CompareConfig())
 SCOPE = Scope("n", "d", "b", "b", "a", ())
 
 
@@ -553,4 +559,82 @@ class TestWhatOnlyWatches:
         asked = Counter(query for query, _ in world.queries)
         assert asked["up"] == 11
         assert asked["slow"] == 2
+        await end(world)
+
+
+def counted(*, candidate, stable):
+    """Return a router's page: requests and failed ones of each version, a second."""
+    requests = "envoy_cluster_upstream_rq_completed"
+    failed = 'envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",'
+    lines = [
+        line
+        for name, (total, bad) in (("b", candidate), ("a", stable))
+        for line in (
+            f'{requests}{{envoy_cluster_name="{name}"}} {total * round(seconds())}',
+            f'{failed}envoy_cluster_name="{name}"}} {bad * round(seconds())}',
+        )
+    ]
+    return "\n".join(lines) + "\n"
+
+
+class TestEvidence:
+    """Candidate and stable get 20 and 80 requests a second; of the candidate's two fail, of stable's one."""
+
+    def follow(self, checkpoint=""):
+        world = World()
+        world.page = lambda: counted(candidate=(20, 2), stable=(80, 1))
+        world.want(analysis=self.compared(checkpoint))
+        return world
+
+    def compared(self, checkpoint, attempt="b/1"):
+        asked = measure(COMPARED, attempt=attempt)
+        return replace(asked, comparison=replace(asked.comparison, weight=None, checkpoint=checkpoint))
+
+    def said(self, world):
+        return world.readings()["errors"].evidence
+
+    @virtual
+    async def test_a_new_leader_goes_on_from_a_checkpoint(self):
+        before = self.follow()
+        await asyncio.sleep(90)
+        stored, kept = before.poller.polled(KEY).evidence, self.said(before)
+        await end(before)
+        after = self.follow(stored)
+        assert after.poller.polled(KEY).evidence == stored
+        await asyncio.sleep(0.5)
+        first = self.said(after)
+        # Its first sample only says where to count from, so all of it is what was stored.
+        assert first.requests == kept.requests
+        assert first.against == pytest.approx(kept.against, abs=0.01)
+        assert first.against > 3
+        await asyncio.sleep(10)
+        assert self.said(after).requests == first.requests + 10 * 20
+        assert self.said(after).against > first.against
+        await end(after)
+
+    @virtual
+    async def test_a_checkpoint_of_another_attempt_is_no_evidence_and_is_not_kept(self):
+        before = self.follow()
+        await asyncio.sleep(90)
+        stored = before.poller.polled(KEY).evidence
+        await end(before)
+        world = World()
+        world.page = lambda: counted(candidate=(20, 2), stable=(80, 1))
+        world.want(analysis=self.compared(stored, attempt="b/2"))
+        assert world.poller.polled(KEY).evidence == ""
+        await asyncio.sleep(0.5)
+        assert self.said(world) is None
+        await end(world)
+
+    @virtual
+    async def test_a_checkpoint_is_made_anew_at_most_once_a_minute_however_often_it_is_asked_for(self):
+        world = self.follow()
+        made = {}
+        for _ in range(1000):
+            await asyncio.sleep(0.3)
+            made.setdefault(world.poller.polled(KEY).evidence, now())
+        made.pop("")
+        times = [*made.values()]
+        assert len(times) == 5
+        assert all(later - sooner >= timedelta(minutes=1) for sooner, later in pairwise(times))
         await end(world)

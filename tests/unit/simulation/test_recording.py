@@ -1,4 +1,5 @@
 import json
+import math
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,9 @@ from modelrollout.errors import RolloutError
 from modelrollout.simulation.agenda import START
 from modelrollout.simulation.arrivals import Arrived
 from modelrollout.simulation.envoy import Routes
-from modelrollout.simulation.recording import Change, Entry, Replay, read_recording
+from modelrollout.simulation.recording import LONGEST, Change, Entry, Replay, read_recording
+
+NAN = math.nan
 
 
 def entry(at, arm, total, bad):
@@ -44,9 +47,17 @@ def test_totals_are_subtracted_and_a_fall_is_a_new_start():
         (json.dumps([entry(1, "stable", 1, 0)]), "nothing in it is about the candidate"),
         ('[{"at": 1}]', "entry 0 does not hold at, arm, total and bad"),
         (json.dumps([entry(1, "canary", 1, 0)]), "its arm is 'canary'. Write candidate or stable."),
-        (json.dumps([entry(-1, "stable", 1, 0)]), "no numbers from 0 on"),
-        (json.dumps([entry(1, "stable", True, 0)]), "no numbers from 0 on"),
+        ("[" * 100_000, "it is no JSON"),
+        (json.dumps([entry(-1, "stable", 1, 0)]), "entry 0: its at is no number of seconds from 0"),
+        (json.dumps([entry(True, "stable", 1, 0)]), "entry 0: its at is no number of seconds from 0"),
+        (json.dumps([entry(1, "stable", 1, 0), entry(NAN, "stable", 1, 0)]), "entry 1: its at is no number"),
+        ('[{"at": 1e400, "arm": "stable", "total": 1, "bad": 0}]', "entry 0: its at is no number"),
+        (json.dumps([entry(LONGEST + 1, "stable", 1, 0)]), "entry 0: its at is no number"),
+        (json.dumps([entry(1, "stable", True, 0)]), "no whole numbers"),
         (json.dumps([entry(1, "stable", 1.5, 0)]), "no whole numbers"),
+        (json.dumps([entry(1, "stable", math.inf, 0)]), "no whole numbers"),
+        (json.dumps([entry(1, "stable", 1, NAN)]), "no whole numbers"),
+        (json.dumps([entry(1, "stable", 10**400, 1)]), "no whole numbers"),
         (json.dumps([entry(1, "stable", 1, 2)]), "bad is more than total"),
     ],
 )
@@ -94,6 +105,15 @@ def test_a_last_line_that_was_cut_off_is_left_out():
         {"state": "Sleepy", "message": ""},
         {"state": "Value"},
         {"at": -1, "gauge": 1},
+        {"at": NAN, "gauge": 1},
+        {"at": math.inf, "gauge": 1},
+        {"at": LONGEST + 1, "gauge": 1},
+        {"at": True, "gauge": 1},
+        {"gauge": NAN},
+        {"gauge": -math.inf},
+        {"gauge": 10**400},
+        {**COUNTER, "value": NAN},
+        {**COUNTER, "value": math.inf},
     ],
 )
 def test_a_line_that_tells_nothing_known_is_refused(parts):
