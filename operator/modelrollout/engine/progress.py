@@ -363,7 +363,7 @@ def _undecided(context: Context, stage: Stage) -> Waiting | None:
         # Only with automation manual: every other rung has sent traffic home by now. No deadline may promote it.
         return _blamed(stage, why)
     why = f"{why or 'no numbers yet'}{_no_copies(context, stage)}{_soon(gates)}"
-    why = f"{why}. {rollout.forecast.removesuffix('.')}" if rollout.forecast else why
+    why = f"{why.removesuffix('.')}. {rollout.forecast.removesuffix('.')}" if rollout.forecast else why
     return Waiting("WaitingForAnalysis", f"{stage.label}: {why}", _deadline(context, stage))
 
 

@@ -111,7 +111,7 @@ def test_a_wait_that_nobody_can_foresee_is_told_when_the_deadline_is_near(value:
     assert not told(world)
     watch(world, 90)
     (said,) = told(world)
-    assert "how long errors still takes nobody can tell, and step 1/1 has" in said.message
+    assert "errors: nobody can tell how long it still takes, and step 1/1 has" in said.message
     assert "weight" not in said.message
 
 
