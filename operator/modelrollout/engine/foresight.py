@@ -137,7 +137,7 @@ def _here(context: Context, stage: Stage) -> Iterator[Wait]:
             needs = f"{gate.name} needs about {about(takes)} {where}{' for its first requests' if few else ''}"
             yield Wait(gate.name, stage, needs, f"{about(left)} left", takes, left, few)
         elif left < analysis.deadline * NEAR:
-            needs = f"how long {gate.name} still takes nobody can tell"
+            needs = f"nobody can tell how long {gate.name} still takes"
             yield Wait(gate.name, stage, needs, f"{about(left)} left", None, left)
 
 

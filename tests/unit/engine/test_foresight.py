@@ -111,7 +111,7 @@ def test_a_wait_that_nobody_can_foresee_is_told_when_the_deadline_is_near(value:
     assert not told(world)
     watch(world, 90)
     (said,) = told(world)
-    assert "how long errors still takes nobody can tell, and step 1/1 has" in said.message
+    assert "nobody can tell how long errors still takes, and step 1/1 has" in said.message
     assert "weight" not in said.message
 
 
@@ -123,6 +123,16 @@ def test_a_forecast_is_taken_back_when_everything_passes() -> None:
     world.values["errors"] = evidence(within=PROOF)
     world.wait(5)
     assert world.rollout.forecast is None
+
+
+def test_once_the_deadline_is_over_nothing_is_foretold_of_it() -> None:
+    world = comparing(50, deadline="10m")
+    world.values["errors"] = evidence(needed=100_000)
+    world.wait(90)
+    assert "likely to be inconclusive" in world.status.message
+    world.wait(600)
+    assert "Inconclusive after 10m" in world.status.message
+    assert "likely" not in world.status.message
 
 
 def test_while_it_is_paused_nothing_is_foreseen() -> None:
