@@ -363,8 +363,11 @@ def _undecided(context: Context, stage: Stage) -> Waiting | None:
         # Only with automation manual: every other rung has sent traffic home by now. No deadline may promote it.
         return _blamed(stage, why)
     why = f"{why or 'no numbers yet'}{_no_copies(context, stage)}{_soon(gates)}"
-    why = f"{why.removesuffix('.')}. {rollout.forecast.removesuffix('.')}" if rollout.forecast else why
-    return Waiting("WaitingForAnalysis", f"{stage.label}: {why}", _deadline(context, stage))
+    deadline = _deadline(context, stage)
+    # What was foreseen has come true by the deadline, or has not.
+    if rollout.forecast and (deadline is None or context.now < deadline):
+        why = f"{why.removesuffix('.')}. {rollout.forecast.removesuffix('.')}"
+    return Waiting("WaitingForAnalysis", f"{stage.label}: {why}", deadline)
 
 
 def _blamed(stage: Stage, why: str) -> Waiting:

@@ -125,6 +125,16 @@ def test_a_forecast_is_taken_back_when_everything_passes() -> None:
     assert world.rollout.forecast is None
 
 
+def test_once_the_deadline_is_over_nothing_is_foretold_of_it() -> None:
+    world = comparing(50, deadline="10m")
+    world.values["errors"] = evidence(needed=100_000)
+    world.wait(90)
+    assert "likely to be inconclusive" in world.status.message
+    world.wait(600)
+    assert "Inconclusive after 10m" in world.status.message
+    assert "likely" not in world.status.message
+
+
 def test_while_it_is_paused_nothing_is_foreseen() -> None:
     world = comparing(50, deadline="10m")
     world.values["errors"] = evidence().model_copy(update={"needed": None})
