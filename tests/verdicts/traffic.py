@@ -243,6 +243,44 @@ def latencies(  # one scenario in one line
         yield Tick(number * POLL, POLL, 0.1, *arms, past=past)
 
 
+UNLUCKY, SLOW = 0.1, 0.2
+"""Share of a pod's minutes that are bad, and of the requests in one that take longer."""
+
+
+def slow_pods(rng: Random, rps: float, factor: float, *, replicas: int = 10) -> Iterator[Tick]:
+    """Yield histograms of a service whose pods each have slow minutes of their own; the candidate is one of them.
+
+    In one minute of ten, each pod by itself, a fifth of its requests take half a second more; else 0.5 % of them do.
+
+    Args:
+        rng: where chance comes from.
+        rps: requests per second of all pods.
+        factor: by what the candidate's median is multiplied.
+        replicas: pods altogether.
+    """
+    laws = {
+        (slowed, unlucky): Latency(slowed, tail=SLOW if unlucky else 0.005, extra=0.5).shares()
+        for slowed in (1.0, factor)
+        for unlucky in (False, True)
+    }
+    slowness = (factor, *(1.0,) * (replicas - 1))
+    before = round(PAST / POLL)
+    unlucky = [False] * replicas
+    past = Histogram(tuple((bound, 0.0) for bound in BOUNDS))
+    for number in range(1, before + round(HOUR / POLL) + 1):
+        if (number - 1) % 6 == 0:
+            unlucky = [rng.random() < UNLUCKY for _ in range(replicas)]
+        drawn = [
+            histogram(rng, rps * POLL / replicas, laws[slowed, bad])
+            for slowed, bad in zip(slowness, unlucky, strict=True)
+        ]
+        stable = reduce(added, drawn[1:])
+        if number <= before:
+            past = added(past, stable)
+            continue
+        yield Tick((number - before) * POLL, POLL, 1 / replicas, Measure(drawn[0]), Measure(stable), past=Measure(past))
+
+
 def histogram(rng: Random, requests: float, shares: tuple[float, ...], bounds: tuple[float, ...] = BOUNDS) -> Histogram:
     """Draw how long so many requests take."""
     total, buckets = 0, []
