@@ -259,26 +259,25 @@ def slow_pods(rng: Random, rps: float, factor: float, *, replicas: int = 10) -> 
         replicas: pods altogether.
     """
     laws = {
-        (slowed, unlucky): Latency(slowed, tail=SLOW if unlucky else 0.005, extra=0.5).shares()
-        for slowed in (1.0, factor)
-        for unlucky in (False, True)
+        slowed: [Latency(slowed, tail=tail, extra=0.5).shares() for tail in (0.005, SLOW)] for slowed in (1.0, factor)
     }
-    slowness = (factor, *(1.0,) * (replicas - 1))
-    before = round(PAST / POLL)
-    unlucky = [False] * replicas
-    past = Histogram(tuple((bound, 0.0) for bound in BOUNDS))
-    for number in range(1, before + round(HOUR / POLL) + 1):
+
+    def stable() -> tuple[float, ...]:
+        """Return the shares of buckets in a minute, of all pods of stable together."""
+        part = sum(rng.random() < UNLUCKY for _ in range(1, replicas)) / (replicas - 1)
+        return tuple(part * bad + (1 - part) * good for good, bad in zip(*laws[1.0], strict=True))
+
+    behind = rps * (replicas - 1) / replicas
+    past = reduce(added, (histogram(rng, behind * 60, stable()) for _ in range(round(PAST / 60))))
+    alone, others = laws[factor][0], stable()
+    for number in range(1, round(HOUR / POLL) + 1):
         if (number - 1) % 6 == 0:
-            unlucky = [rng.random() < UNLUCKY for _ in range(replicas)]
-        drawn = [
-            histogram(rng, rps * POLL / replicas, laws[slowed, bad])
-            for slowed, bad in zip(slowness, unlucky, strict=True)
+            alone, others = laws[factor][rng.random() < UNLUCKY], stable()
+        arms = [
+            Measure(histogram(rng, requests * POLL, shares))
+            for requests, shares in ((rps / replicas, alone), (behind, others))
         ]
-        stable = reduce(added, drawn[1:])
-        if number <= before:
-            past = added(past, stable)
-            continue
-        yield Tick((number - before) * POLL, POLL, 1 / replicas, Measure(drawn[0]), Measure(stable), past=Measure(past))
+        yield Tick(number * POLL, POLL, 1 / replicas, *arms, past=Measure(past))
 
 
 def histogram(rng: Random, requests: float, shares: tuple[float, ...], bounds: tuple[float, ...] = BOUNDS) -> Histogram:
