@@ -243,6 +243,43 @@ def latencies(  # one scenario in one line
         yield Tick(number * POLL, POLL, 0.1, *arms, past=past)
 
 
+UNLUCKY, SLOW = 0.1, 0.2
+"""Share of a pod's minutes that are bad, and of the requests in one that take longer."""
+
+
+def slow_pods(rng: Random, rps: float, factor: float, *, replicas: int = 10) -> Iterator[Tick]:
+    """Yield histograms of a service whose pods each have slow minutes of their own; the candidate is one of them.
+
+    In one minute of ten, each pod by itself, a fifth of its requests take half a second more; else 0.5 % of them do.
+
+    Args:
+        rng: where chance comes from.
+        rps: requests per second of all pods.
+        factor: by what the candidate's median is multiplied.
+        replicas: pods altogether.
+    """
+    laws = {
+        slowed: [Latency(slowed, tail=tail, extra=0.5).shares() for tail in (0.005, SLOW)] for slowed in (1.0, factor)
+    }
+
+    def stable() -> tuple[float, ...]:
+        """Return the shares of buckets in a minute, of all pods of stable together."""
+        part = sum(rng.random() < UNLUCKY for _ in range(1, replicas)) / (replicas - 1)
+        return tuple(part * bad + (1 - part) * good for good, bad in zip(*laws[1.0], strict=True))
+
+    behind = rps * (replicas - 1) / replicas
+    past = reduce(added, (histogram(rng, behind * 60, stable()) for _ in range(round(PAST / 60))))
+    alone, others = laws[factor][0], stable()
+    for number in range(1, round(HOUR / POLL) + 1):
+        if (number - 1) % 6 == 0:
+            alone, others = laws[factor][rng.random() < UNLUCKY], stable()
+        arms = [
+            Measure(histogram(rng, requests * POLL, shares))
+            for requests, shares in ((rps / replicas, alone), (behind, others))
+        ]
+        yield Tick(number * POLL, POLL, 1 / replicas, *arms, past=Measure(past))
+
+
 def histogram(rng: Random, requests: float, shares: tuple[float, ...], bounds: tuple[float, ...] = BOUNDS) -> Histogram:
     """Draw how long so many requests take."""
     total, buckets = 0, []

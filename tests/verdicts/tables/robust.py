@@ -97,7 +97,9 @@ TABLE = Table(
     "What real traffic does to counters",
     "Stable 0.5 %, weight 10 %, 60 minutes, polls each 10 s unless said. Of each kind a candidate that is as good as stable, "
     "and one that is not. Repeated attempts go to the same version; in these two rows ours has a minute of warm-up "
-    "(`warmUp: 60s`), in which it sees how stable's failures come.",
+    "(`warmUp: 60s`), in which it sees how stable's failures come. A poll whose answer takes 30 s has no row of its own: the "
+    "next begins when it is there, so it is the row of polls each 30 s, decided 30 s later. Evidence goes by the time at which a "
+    "sample was taken, and no number is too old to be used before three intervals, and 30 s at least.",
     200,
     tuple(_rows()),
 )
