@@ -14,6 +14,7 @@ from modelrollout.domain.reading import Sample, State
 from modelrollout.domain.tally import Crossed, Features, Histogram, Mean, Paired, Rate, Scores, Shares
 from modelrollout.errors import SourceError
 from modelrollout.sources._base import Fetch, Origin, Scope
+from modelrollout.sources._selectors import SCRAPES
 from tests.conformance.plugins import with_configs
 from tests.unit.sources import collected
 
@@ -31,7 +32,7 @@ def vector(*values: str) -> dict[str, Any]:
 
 def counted(query: str) -> dict[str, Any]:
     """Return counters of one pod of each version, for all that a query may want of them."""
-    kinds = re.findall(r'"modelrollout_series", "([a-z]+)"', query) or [""]
+    kinds = [kind for kind in re.findall(r'"modelrollout_series", "([a-z]+)"', query) if kind != SCRAPES] or [""]
     result = [
         {
             "metric": {"pod": pod, "modelrollout_series": kind, "le": le, "x": "class", "finished_reason": "stop"},

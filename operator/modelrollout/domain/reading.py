@@ -60,6 +60,8 @@ class Sample:
         message: for people, when there is none.
         note: for people, beside whatever there is.
         details: small JSON for the report, such as the confusion between both versions and requests that show it.
+        as_of: how old the oldest of its counters may be: it held then or later. None: the source cannot tell.
+        lone: why there are no counters of stable beside the candidate's, for people. Only who compares needs them.
     """
 
     at: datetime
@@ -69,6 +71,8 @@ class Sample:
     message: str = ""
     note: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    as_of: datetime | None = None
+    lone: str = ""
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,8 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
         book = Book(fingerprint(wants, metric))
     if book.split != wants.comparison.split:
         book = _cut(book, wants, metric)
+    if sample.lone and _needs_stable(wants, metric):
+        sample = Sample(sample.at, state=State.NO_METRIC, message=sample.lone)
     reading = Reading.of(metric.name, wants.epoch, sample)
     if sample.state is not State.VALUE:
         missing = book.missing + 1
@@ -125,7 +127,7 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
             book, wants, metric, replace(reading, closed=False, message="Warming up: numbers do not count yet.")
         )
     moving = wants.comparison.against is Against.NOTHING
-    fresh = book.since is not None and sample.at - book.since >= metric.source.lag(metric.source_config)
+    fresh = book.since is not None and _is_later(sample, book.since, metric.source.lag(metric.source_config))
     if book.at is None or moving or not fresh:
         since = sample.at if book.at is None or moving or book.since is None else book.since
         book = replace(_count_from(_overhear(book, wants, metric, sample), sample), since=since, quiet_since=sample.at)
@@ -133,6 +135,19 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
         return book, _speak(book, wants, metric, replace(reading, closed=False, message=words))
     book = _gather(book, wants, metric, sample)
     return book, _speak(book, wants, metric, reading)
+
+
+def _needs_stable(wants: AnalysisWants, metric: MetricWants) -> bool:
+    return (
+        metric.judge.compares(metric.judge_config)
+        and wants.comparison.against is Against.STABLE
+        and not metric.source.paired(metric.source_config)
+    )
+
+
+def _is_later(sample: Sample, since: datetime, lag: timedelta) -> bool:
+    """Return whether all that a sample holds is of a time after this one."""
+    return sample.at - since >= lag and (sample.as_of is None or sample.as_of >= since)
 
 
 def fingerprint(wants: AnalysisWants, metric: MetricWants) -> str:
@@ -387,6 +402,9 @@ def _speak(book: Book, wants: AnalysisWants, metric: MetricWants, reading: Readi
     )
     if reading.state is not State.VALUE or not reading.closed:
         return reading
+    judge = weigher(metric)
+    if objections := [words for one in book.ledgers.values() if (words := judge.objection(metric.judge_config, one))]:
+        return replace(reading, state=State.ERROR, value=None, message=objections[0])
     if mismatched(book, wants.comparison.weight):
         words = (
             f"The candidate should get {wants.comparison.weight} % and gets "

@@ -149,6 +149,13 @@ class Weigher(Judge[C], Generic[C, L]):
     def evidence(self, config: C, ledger: L) -> Evidence:
         """Return what has been gathered, as it is shown and combined with other metrics."""
 
+    def objection(self, config: C, ledger: L) -> str:  # noqa: ARG002  # most numbers cannot contradict their config
+        """Return why the numbers cannot be what the config says that they are, and what to do; empty when they can.
+
+        Evidence of such numbers is none, and nothing is decided on them.
+        """
+        return ""
+
     def details(self, config: C, ledger: L) -> dict[str, Any]:  # noqa: ARG002  # most evidence says everything
         """Return small JSON for the report, of what the evidence of all requests has no room for."""
         return {}

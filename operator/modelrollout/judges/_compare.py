@@ -52,7 +52,8 @@ class CompareConfig(ApiModel):
     for traffic that is too little to prove the margin."""
     lowest: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """For means: no value can be below this. With highest the test is exact and needs no start-up time; without them it
-    holds approximately, and only from 20 blocks on. Values outside count as the nearer end."""
+    holds approximately, and only from 20 blocks on. It is your promise about every single value, of which only sums are
+    known: a value outside voids the guarantee. Where the mean of a poll itself is outside nothing is decided any more."""
     highest: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """For means: no value can be above this."""
     worse: Literal["higher", "lower", "different"] | None = None
@@ -102,6 +103,10 @@ class Form(ABC, Generic[L]):
     @abstractmethod
     def evidence(self, config: CompareConfig, ledger: L) -> Evidence:
         """Return what has been gathered."""
+
+    def objection(self, config: CompareConfig, ledger: L) -> str:  # noqa: ARG002  # most forms are promised nothing
+        """Return why this is no evidence, see :meth:`modelrollout.judges._base.Weigher.objection`."""
+        return ""
 
     @abstractmethod
     def write(self, ledger: L) -> list[Any]:

@@ -151,6 +151,7 @@ class ScaledLedger:
         blocks: number of blocks with both sides.
         values: sums so far.
         cases: by direction, of the values on a scale from 0, as good as can be, to 1, as bad as can be.
+        outside: the first mean of a block that no values of the range can have; None: there was none.
     """
 
     question: Question
@@ -158,6 +159,7 @@ class ScaledLedger:
     blocks: int
     values: Values
     cases: tuple[Case, ...]
+    outside: float | None = None
 
 
 class ScaledMeans(Form[ScaledLedger]):
@@ -181,10 +183,14 @@ class ScaledMeans(Form[ScaledLedger]):
             pair = counts(scale(candidate), candidate.total, scale(stable), stable.total)
             cases.append(_case.fold(ledger.claim, case, pair, damping))
         values = ledger.values.add(candidate, stable)
-        return replace(ledger, blocks=ledger.blocks + 1, values=values, cases=tuple(cases))
+        seen = [ledger.outside, *(mean.sum / mean.total for mean in (candidate, stable) if _is_outside(config, mean))]
+        outside = next((mean for mean in seen if mean is not None), None)
+        return replace(ledger, blocks=ledger.blocks + 1, values=values, cases=tuple(cases), outside=outside)
 
     def evidence(self, config: CompareConfig, ledger: ScaledLedger) -> Evidence:
-        """Return what has been gathered."""
+        """Return what has been gathered; nothing, once a value was outside the range."""
+        if ledger.outside is not None:
+            return ledger.values.show(against=0.0, within=0.0, worse=0.0, needed=None, least=config.min_requests)
         claim, beta = ledger.claim, ledger.question.beta
         passing = [_case.within(claim, case) for case in ledger.cases]
         margin = Accepted(_scaled(config))
@@ -197,17 +203,29 @@ class ScaledMeans(Form[ScaledLedger]):
             least=config.min_requests,
         )
 
+    def objection(self, config: CompareConfig, ledger: ScaledLedger) -> str:
+        """Return which mean proves that values are outside the range."""
+        if ledger.outside is None:
+            return ""
+        lowest, highest = _range(config)
+        return (
+            f"Values are outside the range from {lowest:g} to {highest:g} that compare names: their mean was "
+            f"{ledger.outside:.6g} in a poll. Set lowest and highest to what no value can be beyond, or leave them out."
+        )
+
     def write(self, ledger: ScaledLedger) -> list[Any]:
         """Return what is to be stored."""
-        return [ledger.blocks, _write_values(ledger.values), [_case.write(case) for case in ledger.cases]]
+        outside = short(ledger.outside) if ledger.outside is not None else False
+        return [ledger.blocks, _write_values(ledger.values), [_case.write(case) for case in ledger.cases], outside]
 
     def read(self, config: CompareConfig, question: Question, raw: object) -> ScaledLedger:
         """Return what was stored."""
         empty = self.begin(config, question)
-        blocks, values, cases = fields(raw, 3)
+        blocks, values, cases, mean = fields(raw, 4)
         steps = count(blocks)
         found = tuple(_case.read(empty.claim, case, steps) for case in fields(cases, len(empty.cases)))
-        return replace(empty, blocks=steps, values=_read_values(values), cases=found)
+        outside = number(mean) if mean is not False else None
+        return replace(empty, blocks=steps, values=_read_values(values), cases=found, outside=outside)
 
 
 def _signs(config: CompareConfig) -> tuple[float, ...]:
@@ -230,6 +248,13 @@ def _range(config: CompareConfig) -> tuple[float, float]:
     assert config.lowest is not None
     assert config.highest is not None
     return config.lowest, config.highest
+
+
+def _is_outside(config: CompareConfig, mean: Mean) -> bool:
+    """Return whether no values of the range can have this sum, but for one that is in only one of both counters yet."""
+    lowest, highest = _range(config)
+    slack = max(abs(lowest), abs(highest))
+    return not lowest * mean.total - slack <= mean.sum <= highest * mean.total + slack
 
 
 def _scaled(config: CompareConfig) -> float:

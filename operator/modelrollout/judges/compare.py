@@ -124,6 +124,10 @@ class CompareJudge(Weigher[CompareConfig, Ledger]):
         """Return what has been gathered."""
         return _FORMS[ledger.form].evidence(config, ledger.kept)
 
+    def objection(self, config: CompareConfig, ledger: Ledger) -> str:
+        """Return how numbers contradict the range that was promised for them."""
+        return _FORMS[ledger.form].objection(config, ledger.kept)
+
     def dump(self, ledger: Ledger) -> list[Any]:
         """Return a ledger as JSON values."""
         return [VERSION, ledger.form, ledger.horizon, _FORMS[ledger.form].write(ledger.kept)]

@@ -2,6 +2,9 @@
 
 A counter is subtracted per pod and series, and only then summed: the restart of one pod is then the reset of its own
 counters. A query that sums or rates counters first hides that, so it is refused.
+
+Prometheus answers with the last value of each counter for five minutes, and dates it as of now. When a pod was scraped tells
+the metric ``up`` that Prometheus itself writes at each scrape, so that is asked in the same query.
 """
 
 import re
@@ -20,6 +23,8 @@ _SUMMED = re.compile(rf"\b({'|'.join(_SUMS.split())})\s*(?:(?:by|without)\s*\([^
 _RAW = 'Select the raw counters, such as http_requests_total{namespace="$namespace",pod=~"$pods"}.'
 MARKER = "modelrollout_series"
 """The label that tells which of several selectors found a series."""
+SCRAPES = "scraped"
+"""What marks the series that say when a pod was scraped last, in seconds since the epoch; 0 when that failed."""
 
 
 def fill(query: str, scope: Scope, pods: Collection[str]) -> str:
@@ -35,9 +40,7 @@ def fill(query: str, scope: Scope, pods: Collection[str]) -> str:
         "namespace": scope.namespace,
         "name": scope.name,
         "revision": scope.revision,
-        # A dot in brackets needs no backslash, whatever quotes the query uses. An empty alternation would match
-        # every series without the label; no pod can be called "-".
-        "pods": "|".join(pod.replace(".", "[.]") for pod in pods) or "-",
+        "pods": _any(pods),
     }
     return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), query)
 
@@ -52,8 +55,35 @@ def unite(selectors: Mapping[str, str]) -> str:
     """
     if len(selectors) == 1:
         return next(iter(selectors.values()))
-    marked = (f'label_replace({selector}, "{MARKER}", "{name}", "", "")' for name, selector in selectors.items())
-    return " or ".join(marked)
+    return " or ".join(_mark(selector, name) for name, selector in selectors.items())
+
+
+def dated(query: str, scope: Scope, pods: Collection[str]) -> str:
+    """Return a query that also says when the pods were scraped last.
+
+    Only ``timestamp()`` of a plain selector is the time of a sample; of anything else it is that of the evaluation.
+
+    Args:
+        query: finds counters.
+        scope: knows the addresses of pods.
+        pods: of both versions.
+    """
+    found = [f'pod=~"{_any(pods)}"']
+    if addresses := sorted(address for address, pod in scope.addresses.items() if pod in pods):
+        # Where Prometheus knows nothing of Kubernetes its targets are told by their addresses, those of IPv6 in brackets.
+        found.append(f'instance=~".?({_any(addresses)}).?:[0-9]+"')
+    ups = [f"up{{{matcher}}}" for matcher in found]
+    return f"{query} or {_mark(' or '.join(f'timestamp({up}) * {up}' for up in ups), SCRAPES)}"
+
+
+def _mark(query: str, name: str) -> str:
+    return f'label_replace({query}, "{MARKER}", "{name}", "", "")'
+
+
+def _any(names: Collection[str]) -> str:
+    # A dot in brackets needs no backslash, whatever quotes the query uses. An empty alternation would match every series
+    # without the label; no pod can be called "-".
+    return "|".join(name.replace(".", "[.]") for name in names) or "-"
 
 
 def variable_problems(path: str, query: str) -> Iterator[Problem]:

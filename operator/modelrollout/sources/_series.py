@@ -29,7 +29,7 @@ class Series:
 
     Attributes:
         labels: with ``__name__`` if it has one.
-        at: seconds since the epoch, of the evaluation.
+        at: seconds since the epoch, of the evaluation: its own value may be up to five minutes older.
         value: may be NaN or infinite.
     """
 

@@ -17,19 +17,21 @@ from modelrollout.domain.problem import Problem
 from modelrollout.domain.reading import Key, Sample, State
 from modelrollout.domain.tally import Histogram, Mean, Measure, Rate, Shares
 from modelrollout.errors import SourceError
-from modelrollout.schema import ApiModel, Rule
+from modelrollout.schema import ApiModel, Rule, format_duration
 from modelrollout.sources import _forms, _tallies
 from modelrollout.sources._base import Fetch, Measured, Origin, Scope, Source
 from modelrollout.sources._forms import CountersConfig, Form, MeanConfig, SharesConfig, Text
 from modelrollout.sources._histogram import DEFAULT_QUANTILE, quantile
 from modelrollout.sources._presets import PRESETS, known_preset
-from modelrollout.sources._selectors import fill, selector_problems, unite, variable_problems
+from modelrollout.sources._selectors import SCRAPES, dated, fill, selector_problems, unite, variable_problems
 from modelrollout.sources._series import Pods, Series, counters, number, vector
 
 SCRAPED = timedelta(seconds=30)
 """Longest time between two scrapes that is provided for."""
+UNSCRAPED = timedelta(seconds=90)
+"""A pod that was not scraped for so long is not scraped: a minute is the interval that Prometheus has by default."""
 OLDEST = timedelta(minutes=5)
-"""Prometheus itself looks back five minutes for the last value of a series."""
+"""An answer as old is of a cache that somebody put before Prometheus."""
 Preset = Annotated[str, AfterValidator(known_preset), Field(max_length=63)]
 _FORMS = ("query", "counters", "histogram", "mean", "shares", "preset")
 
@@ -126,7 +128,7 @@ class PrometheusSource(Source[PrometheusConfig]):
         return (config.quantile or DEFAULT_QUANTILE) if Histogram in self.forms(config) else None
 
     def lag(self, config: PrometheusConfig) -> timedelta:  # noqa: ARG002  # all series are scraped
-        """Counters are as old as their last scrape, and the answer does not say how old."""
+        """Counters are as old as their last scrape, and not every answer says how old."""
         return SCRAPED
 
     def tells_pods(self, config: PrometheusConfig) -> bool:  # noqa: ARG002  # whatever is asked
@@ -139,10 +141,8 @@ class PrometheusSource(Source[PrometheusConfig]):
         if form is None:
             return Fetch(Origin.PROMETHEUS, fill(config.query or "", scope, scope.pods))
         pods = (*scope.pods, *scope.stable_pods)
-        return Fetch(
-            Origin.PROMETHEUS,
-            unite({name: fill(selector, scope, pods) for name, selector in form.selectors.items()}),
-        )
+        query = unite({name: fill(selector, scope, pods) for name, selector in form.selectors.items()})
+        return Fetch(Origin.PROMETHEUS, dated(query, scope, pods))
 
     def parse(self, config: PrometheusConfig, scope: Scope, answers: Mapping[str, Any], at: datetime) -> Sample:
         """Read the answer to an instant query: one number, or the counters of both versions."""
@@ -217,7 +217,8 @@ def _gauge(answer: object, at: datetime) -> Sample:
 
 
 def _counted(form: Form, scope: Scope, answer: object, at: datetime) -> Sample:
-    found = vector(answer)
+    answered = vector(answer)
+    found = tuple(series for series in answered if series.kind != SCRAPES)
     if not found:
         return Sample(at, state=State.NO_METRIC, message="The query finds no series.")
     if _is_old(found[0].at, at):
@@ -226,21 +227,48 @@ def _counted(form: Form, scope: Scope, answer: object, at: datetime) -> Sample:
     ours = tuple(counters(found, pods))
     if any(math.isnan(series.value) for _, series in ours):
         return Sample(at, state=State.NAN, message="A counter is NaN, so nothing can be subtracted from it.")
-    kinds = {series.kind for pod, series in ours if pods.arms[pod] == scope.arm}
-    # Bad requests may have no series yet; everything else is there from the first request on.
-    if missing := sorted(form.selectors.keys() - kinds - {"bad"}):
-        what = f"{missing[0]} finds" if missing[0] else "The query finds"
+    if what := _missing(form, (series for pod, series in ours if pods.arms[pod] == scope.arm)):
         message = (
             f"{what} no series whose label pod names a pod of the candidate: it had no request yet, or is not scraped."
         )
         return Sample(at, state=State.NO_METRIC, message=message)
+    ages = _ages(answered, ours)
+    if old := sorted(pod for pod, age in ages.items() if age > UNSCRAPED):
+        message = (
+            f"Prometheus has not scraped {old[0]} for more than {format_duration(UNSCRAPED)}, or could not. "
+            "Look at its page of targets."
+        )
+        return Sample(at, state=State.STALE, message=message)
+    lone = ""
+    theirs = (series for pod, series in ours if pods.arms[pod] == scope.stable)
+    if scope.stable is not None and (what := _missing(form, theirs)):
+        lone = (
+            f"{what} series of the candidate but none whose label pod names a pod of stable, to compare it with: stable had "
+            "no request yet, or is not scraped. A PodMonitor must select the pods of both."
+        )
     kept: dict[Key, float] = {}
     for pod, name, value in _named(form, ours):
         key = Key(pods.arms[pod], pod, name)
         if key in kept:
             raise _twice()
         kept[key] = value
-    return Sample(at, kept)
+    return Sample(at, kept, as_of=at - max(ages.values()) if ages else None, lone=lone)
+
+
+def _missing(form: Form, ours: Iterable[Series]) -> str:
+    """Return the beginning of a sentence about what finds nothing of one version; empty when everything is there."""
+    # Bad requests may have no series yet; everything else is there from the first request on.
+    missing = sorted(form.selectors.keys() - {series.kind for series in ours} - {"bad"})
+    if not missing:
+        return ""
+    return f"{missing[0]} finds" if missing[0] else "The query finds"
+
+
+def _ages(answered: Iterable[Series], ours: Iterable[tuple[str, Series]]) -> Mapping[str, timedelta]:
+    """Return how long ago each pod was scraped that Prometheus tells it of, by Prometheus' own clock."""
+    scrapes = {series.target: series for series in answered if series.kind == SCRAPES and math.isfinite(series.value)}
+    told = ((pod, scrapes[series.target]) for pod, series in ours if series.target in scrapes)
+    return {pod: timedelta(seconds=scraped.at - scraped.value) for pod, scraped in told}
 
 
 def _named(form: Form, ours: Iterable[tuple[str, Series]]) -> Iterator[tuple[str, str, float]]:

@@ -17,6 +17,8 @@ from modelrollout.engine.wants import Against, AnalysisWants, Comparison, Metric
 from modelrollout.evidence.pair import Pair
 from modelrollout.judges.compare import PLUGIN as COMPARE
 from modelrollout.judges.compare import CompareConfig
+from modelrollout.judges.threshold import PLUGIN as THRESHOLD
+from modelrollout.judges.threshold import ThresholdConfig
 from modelrollout.routers.envoy import PLUGIN as ENVOY
 from modelrollout.sources._base import Scope
 from modelrollout.sources.prometheus import PLUGIN as PROMETHEUS
@@ -453,3 +455,93 @@ def test_what_a_judge_has_to_say_besides_is_at_most_a_minute_old_and_survives_a_
     assert traffic.book is not None
     (again,) = load(dump({"errors": traffic.book}, wants), wants).values()
     assert again.details == {"requests": 140}
+
+
+def scraped(stable: float | None, at: datetime, as_of: datetime | None = None) -> Sample:
+    """Return counters of Prometheus: ten good requests of the candidate every ten seconds, and what is known of stable."""
+    candidate = (at - NOW) / timedelta(seconds=1)
+    counters = {Key("c", "pc", "total/pc/x"): candidate} | (
+        {Key("s", "ps", "total/ps/x"): stable} if stable is not None else {}
+    )
+    return Sample(at, counters, as_of=as_of, lone="" if stable is not None else "Nothing is known of stable.")
+
+
+COUNTERS = PrometheusConfig.model_validate({"counters": {"bad": "a", "total": "b"}})
+COMPARED = MetricWants("scraped", PROMETHEUS, COUNTERS, COMPARE, CompareConfig())
+
+
+def test_a_comparison_without_numbers_of_stable_says_so_and_goes_on_when_they_are_there() -> None:
+    wants, book = asked(metric=COMPARED), None
+    for poll in range(6):
+        book, reading = weigh(book, wants, COMPARED, scraped(None, NOW + poll * TEN))
+        assert (reading.state, reading.message, reading.missing) == (
+            State.NO_METRIC,
+            "Nothing is known of stable.",
+            poll + 1,
+        )
+    for poll in range(6, 16):
+        book, reading = weigh(book, wants, COMPARED, scraped(100.0 * poll, NOW + poll * TEN))
+    assert (reading.state, reading.missing) == (State.VALUE, 0)
+    assert reading.evidence is not None
+    assert reading.evidence.requests > 0
+
+
+@pytest.mark.parametrize("against", [Against.PAST, Against.NOTHING])
+def test_where_nothing_is_compared_nobody_misses_stable(against: Against) -> None:
+    wants = asked(against=against, metric=COMPARED)
+    _, reading = weigh(None, wants, COMPARED, scraped(None, NOW))
+    assert reading.state is State.VALUE
+
+
+def test_a_limit_needs_no_numbers_of_stable() -> None:
+    limit = MetricWants("limit", PROMETHEUS, COUNTERS, THRESHOLD, ThresholdConfig(max=0.1, evidence="sequential"))
+    _, reading = weigh(None, asked(metric=limit), limit, scraped(None, NOW))
+    assert reading.state is State.VALUE
+
+
+def test_no_counter_of_before_the_split_is_counted_however_seldom_pods_are_scraped() -> None:
+    wants, book = asked(metric=COMPARED), None
+    for poll in range(13):
+        # Scraped once a minute, and first 5 s before the split: until a minute later that is all that is known.
+        at = NOW + poll * TEN
+        last = (
+            NOW
+            - timedelta(seconds=5)
+            + timedelta(minutes=1) * ((at - NOW + timedelta(seconds=5)) // timedelta(minutes=1))
+        )
+        book, reading = weigh(book, wants, COMPARED, scraped(10.0 * poll, at, last))
+        assert (reading.message == "Counting has just begun.") is (poll < 6), poll
+
+
+def test_a_mean_outside_the_range_that_was_promised_is_an_error_and_decides_nothing() -> None:
+    source = PrometheusConfig.model_validate({"mean": {"sum": "a", "count": "b"}})
+    config = CompareConfig.model_validate({"margin": {"absolute": 0.1}, "lowest": 0, "highest": 1, "worse": "higher"})
+    metric = MetricWants("score", PROMETHEUS, source, COMPARE, config)
+    wants = asked(metric=metric)
+
+    def sample(poll: int, more: float = 0.0) -> Sample:
+        counts = {"c": (30.0 * poll + more, 50.0 * poll), "s": (30.0 * poll, 450.0 * poll)}
+        counters = {
+            Key(arm, arm, f"{kind}/x"): value
+            for arm, pair in counts.items()
+            for kind, value in zip(("sum", "count"), pair, strict=True)
+        }
+        return Sample(NOW + poll * TEN, counters)
+
+    book = None
+    for poll in range(40):
+        book, reading = weigh(book, wants, metric, sample(poll))
+    assert reading.state is State.VALUE
+    assert reading.evidence is not None
+    assert reading.evidence.against > 3
+    assert book is not None
+    book, reading = weigh(book, wants, metric, sample(40, more=100.0))
+    assert (reading.state, reading.value) == (State.ERROR, None)
+    assert reading.message.startswith(
+        "Values are outside the range from 0 to 1 that compare names: their mean was 2.6 in a"
+    )
+    again = load(dump({"score": book}, wants), wants)["score"]
+    for one in (book, again):
+        _, reading = weigh(one, wants, metric, sample(41, more=100.0))
+        assert reading.evidence is not None
+        assert (reading.evidence.against, reading.evidence.within, reading.evidence.worse) == (0.0, 0.0, 0.0)

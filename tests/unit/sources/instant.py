@@ -1,6 +1,7 @@
 """As much of Prometheus as the sources need: scraped pages become the answer to an instant query.
 
-Knows selectors, ``or`` between them, and ``label_replace`` that only adds a label; anything else is an error of the test.
+Knows selectors, ``or`` between them, ``label_replace`` that only adds a label, and when a target was scraped; anything else is
+an error of the test. What is stored as ``up`` is the time of the last scrape, and 0 when that failed.
 """
 
 import json
@@ -17,6 +18,7 @@ PAGES = Path(__file__).parents[2] / "data" / "exposition"
 _SELECTOR = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)?(?:\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\})?')
 _MATCHER = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"\s*,?\s*')
 _MARK = re.compile(r'label_replace\((.*), "([a-z_]+)", "([a-z]+)", "", ""\)', re.DOTALL)
+_SCRAPED = re.compile(r"timestamp\((up\{.*\})\) \* \1")
 _HOLDS: Mapping[str, Callable[[str, str], bool]] = {
     "=": lambda text, wanted: text == wanted,
     "!=": lambda text, wanted: text != wanted,
@@ -66,7 +68,7 @@ def answer(query: str, *pages: Vector, at: datetime = NOW) -> Any:
 
 def evaluate(query: str, stored: Vector) -> Vector:
     """Return what a query finds."""
-    left, *others = query.split(" or ")
+    left, *others = _operands(query)
     found = _part(left, stored)
     for other in others:
         signatures = {_signature(labels) for labels, _ in found}
@@ -74,10 +76,33 @@ def evaluate(query: str, stored: Vector) -> Vector:
     return found
 
 
+def up(pod: str, at: float, **labels: str) -> tuple[dict[str, str], float]:
+    """Return what Prometheus knows of a target: when it was scraped, in seconds since the epoch, and 0 when that failed."""
+    return {"__name__": "up", "job": "models", "instance": f"{pod}:1", "pod": pod, **labels}, at
+
+
+def _operands(query: str) -> list[str]:
+    """Return what stands between the ``or`` that are in no parentheses."""
+    found, depth = [""], 0
+    for piece in re.split(r'("(?:[^"\\]|\\.)*"|[()]| or )', query):
+        depth += {"(": 1, ")": -1}.get(piece, 0)
+        if piece == " or " and depth == 0:
+            found.append("")
+        else:
+            found[-1] += piece
+    return found
+
+
 def _part(query: str, stored: Vector) -> Vector:
     marked = _MARK.fullmatch(query.strip())
     if marked:
-        return [({**labels, marked[2]: marked[3]}, value) for labels, value in _part(marked[1], stored)]
+        return [({**labels, marked[2]: marked[3]}, value) for labels, value in evaluate(marked[1], stored)]
+    scraped = _SCRAPED.fullmatch(query.strip())
+    if scraped:
+        return [
+            ({key: text for key, text in labels.items() if key != "__name__"}, value)
+            for labels, value in _part(scraped[1], stored)
+        ]
     selector = _SELECTOR.fullmatch(query.strip())
     assert selector is not None, f"no selector: {query}"
     name, inner = selector[1], selector[2] or ""

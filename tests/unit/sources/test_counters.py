@@ -12,7 +12,7 @@ from modelrollout.engine.counters import increments, remember, total
 from modelrollout.errors import SourceError
 from modelrollout.sources._base import Scope
 from modelrollout.sources.prometheus import PLUGIN, PrometheusConfig
-from tests.unit.sources.instant import NOW, Vector, answer
+from tests.unit.sources.instant import NOW, Vector, answer, up
 
 SCOPE = Scope(
     "ml", "digits", "new", "new", "old", ("new-a",), ("old-a", "old-b"), {"10.0.0.1": "new-a", "10.0.0.2": "old-a"}
@@ -114,11 +114,16 @@ def test_whether_bad_is_an_error_is_for_the_author_to_say() -> None:
 
 
 def test_one_query_asks_for_the_pods_of_both_versions_at_one_moment() -> None:
+    scraped = (
+        ' or label_replace(timestamp(up{pod=~"new-a|old-a|old-b"}) * up{pod=~"new-a|old-a|old-b"}'
+        ' or timestamp(up{instance=~".?(10[.]0[.]0[.]1|10[.]0[.]0[.]2).?:[0-9]+"})'
+        ' * up{instance=~".?(10[.]0[.]0[.]1|10[.]0[.]0[.]2).?:[0-9]+"}, "modelrollout_series", "scraped", "", "")'
+    )
     assert PLUGIN.fetch(COUNTERS, SCOPE).query == (
         'label_replace(http_total{code=~"5..",pod=~"new-a|old-a|old-b"}, "modelrollout_series", "bad", "", "")'
-        ' or label_replace(http_total{pod=~"new-a|old-a|old-b"}, "modelrollout_series", "total", "", "")'
+        ' or label_replace(http_total{pod=~"new-a|old-a|old-b"}, "modelrollout_series", "total", "", "")' + scraped
     )
-    assert PLUGIN.fetch(HISTOGRAM, SCOPE).query == 'seconds_bucket{pod=~"new-a|old-a|old-b"}'
+    assert PLUGIN.fetch(HISTOGRAM, SCOPE).query == 'seconds_bucket{pod=~"new-a|old-a|old-b"}' + scraped
 
 
 def test_each_version_pod_and_set_of_labels_has_a_counter_of_its_own() -> None:
@@ -187,6 +192,82 @@ def test_strangers_may_count_what_they_like() -> None:
     broken = [({"__name__": "http_total", "pod": "other"}, float("nan")), ({"__name__": "http_total"}, -1.0)]
     config = PrometheusConfig.model_validate({"counters": {"bad": 'http_total{code="5"}', "total": "http_total"}})
     assert ask(config, requests("new-a", 9), broken).state is State.VALUE
+
+
+@pytest.mark.parametrize(
+    ("config", "pages", "words"),
+    [
+        (
+            COUNTERS,
+            [requests("new-a", 9, 1)],
+            "total finds series of the candidate but none whose label pod names a pod of",
+        ),
+        (HISTOGRAM, [buckets("new-a", **{"+Inf": 1})], "The query finds series of the candidate but none"),
+        (
+            MEAN,
+            [[series("s_sum", "new-a", 1), series("s_count", "new-a", 1), series("s_count", "old-a", 1)]],
+            "sum finds series of the candidate but none",
+        ),
+        (SHARES, [[series("f_total", "new-a", 1, reason="x")]], "stable had no request yet, or is not scraped"),
+    ],
+)
+def test_that_nothing_is_known_of_stable_is_told_to_who_compares(
+    config: PrometheusConfig, pages: list[Vector], words: str
+) -> None:
+    sample = ask(config, *pages)
+    assert sample.state is State.VALUE
+    assert {key.arm for key in sample.counters} >= {"new"}
+    assert words in sample.lone
+    assert "PodMonitor" in sample.lone
+
+
+def test_nothing_of_stable_is_missing_when_it_has_made_no_mistake_yet_or_there_is_none() -> None:
+    assert ask(COUNTERS, requests("new-a", 9, 1), requests("old-a", 9)).lone == ""
+    alone = Scope("ml", "digits", "new", "new", None, ("new-a",))
+    assert ask(COUNTERS, requests("new-a", 9), scope=alone).lone == ""
+
+
+def ago(seconds: float) -> float:
+    return NOW.timestamp() - seconds
+
+
+@pytest.mark.parametrize("config", [COUNTERS, HISTOGRAM])
+@pytest.mark.parametrize("pod", ["new-a", "old-a"])
+@pytest.mark.parametrize("scraped", [ago(91), 0.0])
+def test_counters_of_a_pod_that_is_scraped_no_more_are_stale(
+    config: PrometheusConfig, pod: str, scraped: float
+) -> None:
+    known = [
+        *requests("new-a", 9),
+        *requests("old-a", 9),
+        *buckets("new-a", **{"+Inf": 1}),
+        *buckets("old-a", **{"+Inf": 1}),
+    ]
+    times = {"new-a": ago(1), "old-a": ago(1)} | {pod: scraped}
+    sample = ask(config, known, [up(name, at) for name, at in times.items()])
+    assert (sample.state, dict(sample.counters)) == (State.STALE, {})
+    assert sample.message == (
+        f"Prometheus has not scraped {pod} for more than 1m30s, or could not. Look at its page of targets."
+    )
+
+
+def test_counters_are_as_old_as_the_oldest_scrape() -> None:
+    known = [*requests("new-a", 9), *requests("old-a", 9)]
+    sample = ask(COUNTERS, known, [up("new-a", ago(5)), up("old-a", ago(60))])
+    assert (sample.state, sample.as_of) == (State.VALUE, NOW - timedelta(seconds=60))
+    assert ask(COUNTERS, known).as_of is None
+
+
+def test_what_scrapes_a_pod_for_something_else_says_nothing_of_its_counters() -> None:
+    known = [*requests("new-a", 9), *requests("old-a", 9)]
+    assert ask(COUNTERS, known, [up("new-a", 0.0, job="mesh")]) == ask(COUNTERS, known)
+
+
+def test_a_scrape_is_found_by_the_address_where_prometheus_knows_no_pods() -> None:
+    config = PrometheusConfig.model_validate({"counters": {"bad": 'a{code="5"}', "total": "a"}})
+    target = {"job": "models", "instance": "10.0.0.1:8080"}
+    stored = [({"__name__": "a", **target}, 7.0), ({"__name__": "up", **target}, ago(3))]
+    assert ask(config, stored).as_of == NOW - timedelta(seconds=3)
 
 
 def test_an_old_answer_is_stale() -> None:
