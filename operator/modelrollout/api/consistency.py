@@ -9,7 +9,8 @@ from dataclasses import replace
 from modelrollout.api.captures import capture_problems, prediction_problems
 from modelrollout.api.labelling import label_problems
 from modelrollout.api.modeldeployment import SOURCES, Metric, ModelDeploymentSpec
-from modelrollout.api.observations import distribution_problems, observation_problems
+from modelrollout.api.observations import observation_problems
+from modelrollout.api.room import room_problems
 from modelrollout.api.watched import monitor_problems
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.tally import Features, Rate, Shares
@@ -31,7 +32,7 @@ def consistency_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Probl
     yield from _sizes(spec)
     yield from _ramp(spec)
     yield from capture_problems(spec)
-    yield from distribution_problems(spec)
+    yield from room_problems(spec)
     yield from monitor_problems(spec)
     yield from label_problems(spec, name)
     for index, metric in enumerate(spec.analysis.metrics if spec.analysis else ()):

@@ -3,7 +3,7 @@
 Nothing is judged here: the decision is what the status says, and the words are the operator's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -41,22 +41,15 @@ class Moment:
         at: seconds since the new version was applied.
         weight: percent of answers from it that every router has acknowledged.
         gates: as they are written there.
+        evidence: of them: ln E against the candidate, and for it being within the margin, by metric.
         together: ln E against the candidate of all metrics and slices, which is what decides.
     """
 
     at: float
     weight: int
     gates: Sequence[Mapping[str, Any]]
+    evidence: Mapping[str, tuple[float, float]]
     together: float
-
-    @property
-    def evidence(self) -> Mapping[str, tuple[float, float]]:
-        """Return ln E against the candidate, and for it being within the margin, by metric."""
-        return {
-            gate["name"]: (gate["evidence"]["against"], gate["evidence"]["within"])
-            for gate in self.gates
-            if gate.get("evidence")
-        }
 
 
 @dataclass(frozen=True)
@@ -187,9 +180,10 @@ class Clerk:
             self._look(rollout)
             self.stage, self.message = rollout.get("stageLabel", ""), self._cluster.log.plain(status.get("message", ""))
             self.verdict = self._read(status, rollout)
-        moment = Moment(self.now, _weight(status, rollout), rollout.get("gates", ()), rollout.get("against", 0.0))
-        if not self.moments or (moment.weight, moment.evidence) != (self.moments[-1].weight, self.moments[-1].evidence):
-            self.moments.append(moment)
+        weight, gates = _weight(status, rollout), rollout.get("gates", ())
+        evidence = _evidence(gates)
+        if not self.moments or (weight, evidence) != (self.moments[-1].weight, self.moments[-1].evidence):
+            self.moments.append(Moment(self.now, weight, gates, evidence, rollout.get("against", 0.0)))
 
     def _read(self, status: Mapping[str, Any], rollout: Mapping[str, Any]) -> Verdict | None:
         at, stage, message = self.now, self.stage, self.message
@@ -223,6 +217,14 @@ class Clerk:
             first = self._forecasts.get(name)
             if first is not None and first.passed is None and gate["verdict"] == gates.Verdict.PASS:
                 self._forecasts[name] = replace(first, passed=said.get("requests", 0))
+
+
+def _evidence(gates: Iterable[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    return {
+        gate["name"]: (gate["evidence"]["against"], gate["evidence"]["within"])
+        for gate in gates
+        if gate.get("evidence")
+    }
 
 
 def _weight(status: Mapping[str, Any], rollout: Mapping[str, Any]) -> int:

@@ -59,17 +59,3 @@ def test_gaps_and_lengths_are_held_against_limits_and_margins() -> None:
     assert (
         problems({"name": "m", "outputs": {"signal": "empty"}, "compare": {}}, inputs={"output": {"path": "x"}}) == []
     )
-
-
-def slices(parts: int) -> list[dict[str, Any]]:
-    return [{"name": "region", "header": "x-region", "values": [f"r{number}" for number in range(parts)]}]
-
-
-def test_more_distributions_than_a_checkpoint_has_room_for_are_refused() -> None:
-    two = {"name": "moved", "inputs": {"feature": "age"}, "drift": {}}
-    assert problems(MOVED, inputs={}, slices=slices(3)) == []
-    (problem,) = problems(MOVED, inputs={}, slices=slices(4))
-    assert "asks for 110 distributions (22 features, of all requests and of 4 parts of them)" in problem
-    assert problems(two, inputs={}, slices=slices(20)) == []
-    named = {"features": [{"name": name, "path": name} for name in ("age", "height")]}
-    assert problems(MOVED, inputs=named, slices=slices(20)) == []
