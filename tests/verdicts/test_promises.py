@@ -45,7 +45,7 @@ def test_a_rule_that_never_decides_is_noticed_wherever_there_is_something_to_dec
 def test_in_nearly_each_row_there_is_something_to_decide():
     finds = {Kind.BROKEN, Kind.GOOD, Kind.MIRRORED, Kind.CLIMB}
     undecided = {
-        f"{table.key}/{row.name}" for table, row in ROWS if row.kind in finds or row.right if not due(table, row)
+        f"{table.key}/{row.name}" for table, row in ROWS if (row.kind in finds or row.right) and not due(table, row)
     }
     assert undecided == UNDECIDED | UNRECORDED
 
