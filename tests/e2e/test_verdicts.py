@@ -120,7 +120,7 @@ def test_an_equal_candidate_is_promoted_before_its_holds_are_over(scenario):
 
 def test_a_leader_that_is_killed_in_mid_evidence_is_followed_by_one_that_goes_on(scenario):
     # It must not be over before the new leader has been seen to go on.
-    _, candidate = installed(scenario, canary(40, hold=LONG), SELDOM, SELDOM, minDuration="6m")
+    _, candidate = installed(scenario, canary(40, hold=LONG), SELDOM, SELDOM, minDuration="4m")
     name = f"{scenario.name}-evidence"
 
     def stored():
@@ -129,7 +129,7 @@ def test_a_leader_that_is_killed_in_mid_evidence_is_followed_by_one_that_goes_on
     with scenario.traffic() as traffic:
         second = scenario.apply(candidate)
         scenario.stage("step 1/1")
-        scenario.until("a checkpoint", lambda: stored() is not None)
+        scenario.until("a checkpoint", lambda: stored() is not None, 120)
         kept = requests(scenario.expect("requests", lambda status: requests(status) > 1000))
         first = stored()
         scenario.until("a later checkpoint, which holds all of them", lambda: stored() != first, 120)
