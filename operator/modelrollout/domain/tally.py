@@ -172,9 +172,11 @@ class Block:
         stable: what the stable revision did; None where there is no concurrent one (100 % at the candidate).
         seconds: length of the stretch.
         reference: what was normal once, where somebody has kept it.
+        alone: the candidate answers everything.
     """
 
     candidate: Tally
     stable: Tally | None
     seconds: float
     reference: Tally | None = None
+    alone: bool = False

@@ -49,6 +49,8 @@ MISMATCH = math.log(1000.0)
 """Evidence that requests are split in other proportions than asked for; one in a thousand splits as asked for reaches it."""
 DETAILED = timedelta(minutes=1)
 """Details are made anew as rarely, unless something else has moved."""
+LATELY = 600.0
+"""Seconds after which a request counts for a third in how many there are: traffic by night says little of the day."""
 HORIZON = 360
 """Blocks that evidence is planned for, an hour of polls at 10 s: later failures are looked for within it."""
 
@@ -74,7 +76,8 @@ class Book:
         noise: how much stable's own pods differ.
         tempered: the largest φ so far, by which all evidence was divided.
         sent: requests sent to candidate and stable since the split began.
-        counted: requests counted of both since then.
+        counted: requests counted of both since then, those of the last minutes more than those of long ago.
+        span: seconds that they stand for.
         since: when it began.
         quiet_since: when the candidate's last request was counted, or counting began.
         missing: samples in a row that brought no value.
@@ -97,6 +100,7 @@ class Book:
     tempered: float = 1.0
     sent: tuple[float, float] = (0.0, 0.0)
     counted: tuple[float, float] = (0.0, 0.0)
+    span: float = 0.0
     since: datetime | None = None
     quiet_since: datetime | None = None
     missing: int = 0
@@ -212,6 +216,7 @@ def _count_from(book: Book, sample: Sample) -> Book:
         opened={},
         sent=(0.0, 0.0),
         counted=(0.0, 0.0),
+        span=0.0,
         missing=0,
     )
 
@@ -228,6 +233,7 @@ def _cut(book: Book, wants: AnalysisWants, metric: MetricWants) -> Book:
         opened={},
         sent=(0.0, 0.0),
         counted=(0.0, 0.0),
+        span=0.0,
         since=None,
     )
 
@@ -241,7 +247,7 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
     growth = _measures(wants, metric, by_arm(total({}, grown)), "")
     came = [_requests(measure) if measure is not None else 0.0 for measure in growth]
     went = [(measure.sent or 0.0) if measure is not None else 0.0 for measure in growth]
-    known = book.noise
+    known, kept = book.noise, math.exp(-elapsed / LATELY)
     book = replace(
         _tempered(book, metric),
         at=sample.at,
@@ -251,7 +257,8 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
         opened={part: book.opened.get(part, known) for part in parts},
         noise=_listen(known, wants, growth, elapsed, _by_pod(metric, grown, wants.scope.stable or wants.scope.arm)),
         sent=(book.sent[0] + went[0], book.sent[1] + went[1]),
-        counted=(book.counted[0] + came[0], book.counted[1] + came[1]),
+        counted=(book.counted[0] * kept + came[0], book.counted[1] * kept + came[1]),
+        span=book.span * kept + elapsed,
         quiet_since=sample.at if came[0] else book.quiet_since,
         missing=0,
     )
@@ -277,7 +284,7 @@ def _close(
     """Fold the open blocks of these slices into their ledgers, of each in which both sides have enough requests."""
     judge, config = weigher(metric), metric.judge_config
     alone = book.alone or metric.source.paired(metric.source_config)
-    least = (1.0 if book.alone else enough[0], 0.0 if alone else enough[1])
+    least = (1.0 if book.alone else enough[0], 0.0 if alone or not judge.needs_stable(config) else enough[1])
     grown, folded = by_arm(book.open), {}
     blocks = {part: _measures(wants, metric, grown, part) for part in parts}
     due = [part for part, block in blocks.items() if _full(block, least)]
@@ -293,6 +300,7 @@ def _close(
             None if alone or stable is None else stable.tally,
             book.seconds.get(part, 0.0),
             _reference(book, wants, metric, part),
+            book.alone,
         )
         ledger = book.ledgers.get(part)
         if ledger is None:
@@ -387,7 +395,7 @@ def _speak(book: Book, wants: AnalysisWants, metric: MetricWants, reading: Readi
     noise, found = {"noise": round(book.noise.phi, 2)}, dict(sorted(book.gathered.items()))
     whole = found.pop("", None)
     if whole is not None:
-        rates = _rates(book, reading.at)
+        rates = _rates(book)
         if metric.source.paired(metric.source_config):
             rates.pop("stable_per_second", None)
         whole = whole.model_copy(update=noise | rates)
@@ -421,20 +429,19 @@ def _silent(book: Book, wants: AnalysisWants, now: datetime) -> bool:
     if book.quiet_since is None or now - book.quiet_since < patience(wants.interval):
         return False
     weight, others = wants.comparison.weight, book.counted[1]
-    if weight is None or not others or book.since is None:
+    if weight is None or not others:
         return True
-    expected = others * weight / (100 - weight) * ((now - book.quiet_since) / (now - book.since))
+    expected = others / book.span * weight / (100 - weight) * ((now - book.quiet_since) / timedelta(seconds=1))
     return expected >= MISSED
 
 
-def _rates(book: Book, now: datetime) -> dict[str, float | None]:
-    """Return the requests per second of both sides since the split began."""
-    if book.since is None or now <= book.since or not any(book.counted):
+def _rates(book: Book) -> dict[str, float | None]:
+    """Return the requests per second of both sides lately."""
+    if not any(book.counted):
         return {}
-    seconds = (now - book.since) / timedelta(seconds=1)
     return {
-        "per_second": round(book.counted[0] / seconds, 4),
-        "stable_per_second": round(book.counted[1] / seconds, 4),
+        "per_second": round(book.counted[0] / book.span, 4),
+        "stable_per_second": round(book.counted[1] / book.span, 4),
     }
 
 
@@ -489,7 +496,7 @@ def dump(books: Mapping[str, Book], wants: AnalysisWants) -> str:
 def load(text: str, wants: AnalysisWants) -> dict[str, Book]:
     """Return the books that a text keeps; none of what is not about these metrics as they are now, or cannot be read.
 
-    Evidence that is lost costs time. Evidence of something else would cost the guarantee.
+    What is lost begins anew, as another try. Evidence of something else would be worse.
     """
     try:
         raw = json.loads(text) if text else {}

@@ -119,6 +119,10 @@ class Weigher(Judge[C], Generic[C, L]):
     def forms(self, config: C) -> frozenset[type]:
         """Return what tallies it accepts."""
 
+    def needs_stable(self, config: C) -> bool:  # noqa: ARG002  # most hold the candidate against it
+        """Return whether a block must hold requests of stable, where it answers any."""
+        return True
+
     @abstractmethod
     def begin(self, config: C, question: Question) -> L:
         """Return the ledger before the first block."""
@@ -174,8 +178,7 @@ class Weigher(Judge[C], Generic[C, L]):
             raw: what was dumped.
 
         Raises:
-            ValueError: it is of another version or another config, or it is damaged. Begin again then: that costs time, never
-                validity.
+            ValueError: it is of another version or another config, or it is damaged. Begin again then.
         """
 
     @abstractmethod

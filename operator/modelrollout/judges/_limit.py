@@ -75,7 +75,7 @@ def begin(limit: float, question: Question) -> LimitLedger:
 
 def weigh(limit: float, ledger: LimitLedger, block: Block, damping: Damping) -> LimitLedger:
     """Fold one block in."""
-    if block.stable is None and ledger.question.form is not Paired and ledger.watch is None:
+    if block.alone and ledger.watch is None:
         ledger = replace(ledger, watch=_watch.begin(1))
     match block.candidate:
         case Rate(bad, total) if ledger.question.form is Rate:

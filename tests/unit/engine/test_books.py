@@ -1,6 +1,7 @@
 """Blocks and books: what is compared with what, what is cut and dropped, and what a restart keeps."""
 
 import json
+import math
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -17,6 +18,8 @@ from modelrollout.engine.wants import Against, AnalysisWants, Comparison, Metric
 from modelrollout.evidence.pair import Pair
 from modelrollout.judges.compare import PLUGIN as COMPARE
 from modelrollout.judges.compare import CompareConfig
+from modelrollout.judges.threshold import PLUGIN as THRESHOLD
+from modelrollout.judges.threshold import ThresholdConfig
 from modelrollout.judges.threshold import PLUGIN as THRESHOLD
 from modelrollout.judges.threshold import ThresholdConfig
 from modelrollout.routers.envoy import PLUGIN as ENVOY
@@ -332,6 +335,31 @@ def test_a_candidate_that_gets_nothing_says_so() -> None:
         traffic.count(0, 0, 100, 0)
         reading = traffic.poll()
     assert reading.state in {State.NO_TRAFFIC, State.MISMATCH}
+
+
+def test_a_limit_waits_for_no_requests_of_stable() -> None:
+    limit = ThresholdConfig(max=0.02, evidence="sequential")
+    wants = asked(metric=replace(METRIC, judge=THRESHOLD, judge_config=limit))
+    traffic = Traffic()
+    traffic.poll(wants)
+    for _ in range(30):
+        traffic.count(20, 4, 1, 0)
+        found = traffic.poll(replace(wants, comparison=replace(wants.comparison, weight=None))).evidence
+    assert found is not None
+    assert found.requests == 600
+    assert found.against > math.log(20)
+    assert not found.alarm, "stable still answers, so it is a test and no watch"
+
+
+def test_how_many_requests_there_are_is_told_of_the_last_minutes() -> None:
+    traffic = Traffic()
+    for requests in (*[1] * 720, *[10] * 120):
+        traffic.poll()
+        traffic.count(requests, 0, 9 * requests, 0)
+    found = traffic.poll().evidence
+    assert found is not None
+    assert found.per_second == pytest.approx(1.0, rel=0.2)
+    assert found.stable_per_second == pytest.approx(9.0, rel=0.2)
 
 
 def test_a_split_that_is_not_as_asked_blocks_a_pass() -> None:

@@ -113,7 +113,7 @@ def means(
 def alone(world: World) -> World:
     """Leave only the candidate: it has all requests."""
     for block in world:
-        yield Block(block.candidate, None, block.seconds)
+        yield Block(block.candidate, None, block.seconds, alone=True)
 
 
 def outcome(
