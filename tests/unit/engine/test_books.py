@@ -20,8 +20,6 @@ from modelrollout.judges.compare import PLUGIN as COMPARE
 from modelrollout.judges.compare import CompareConfig
 from modelrollout.judges.threshold import PLUGIN as THRESHOLD
 from modelrollout.judges.threshold import ThresholdConfig
-from modelrollout.judges.threshold import PLUGIN as THRESHOLD
-from modelrollout.judges.threshold import ThresholdConfig
 from modelrollout.routers.envoy import PLUGIN as ENVOY
 from modelrollout.sources._base import Scope
 from modelrollout.sources.prometheus import PLUGIN as PROMETHEUS
