@@ -271,13 +271,13 @@ async def test_the_command_line_drains_on_sigterm_and_writes_everything(tmp_path
         process = await asyncio.create_subprocess_exec(
             *command, "--out", out, "--requests", samples, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        live = json.loads(await process.stderr.readline())
+        while json.loads(await process.stderr.readline())["ok"] <= 10:
+            continue  # on a busy machine few requests are answered before the first line
         process.send_signal(signal.SIGTERM)
         printed, _ = await process.communicate()
 
     records, summary = read(out)
     assert process.returncode == 0
-    assert live["ok"] > 0
     assert json.loads(printed) == summary
     assert summary["requests"] == summary["ok"] == len(records) > 10
     assert summary["results"] == {"200": len(records)}
