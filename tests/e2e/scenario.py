@@ -418,5 +418,10 @@ def container_processes(cluster: Cluster, pod: Mapping[str, Any], container: str
     """Return the processes of one container of a pod, as this machine numbers them."""
     status = next(each for each in pod["status"]["containerStatuses"] if each["name"] == container)
     identity = status["containerID"].rpartition("/")[2]
-    lists = cgroups.tree(cluster.paths.cgroup).rglob(f"*{identity}*/cgroup.procs")
-    return [int(line) for each in lists for line in each.read_text().split()]
+    found = []
+    # Unlike a search by pattern, a walk does not mind that other pods' groups go away meanwhile.
+    for directory, _, files in os.walk(cgroups.tree(cluster.paths.cgroup)):
+        if identity in directory and "cgroup.procs" in files:
+            with suppress(OSError):
+                found += [int(line) for line in (Path(directory) / "cgroup.procs").read_text().split()]
+    return found
