@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from modelrollout.api.modeldeployment import Analysis, Metric
+from modelrollout.api.modeldeployment import Analysis
 from modelrollout.domain.reading import State
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.context import Context
-from modelrollout.engine.proof import HOLDING, about, due, remaining, standing
+from modelrollout.engine.proof import HOLDING, about, compares, due, remaining, standing
 from modelrollout.schema import format_duration
 
 KNOWN = 200
@@ -90,7 +90,7 @@ def likely(analysis: Analysis, metric: str, stage: Stage, *, few: bool) -> str:
 def _ways_out(analysis: Analysis, name: str, stage: Stage, *, few: bool) -> str:
     """Return what would help where it stands; nothing gets the candidate more requests once all of them are its own."""
     metric = next((one for one in analysis.metrics if one.name == name), None)
-    bound = "a wider margin" if metric is not None and _is_compared(metric) else "another limit"
+    bound = "a wider margin" if metric is not None and compares(metric) else "another limit"
     bound = "fewer minRequests" if few else bound
     match stage.kind:
         case StageKind.STEP:
@@ -99,11 +99,6 @@ def _ways_out(analysis: Analysis, name: str, stage: Stage, *, few: bool) -> str:
             return f"Give it more copies, {bound} or a later deadline; or a person promotes."
         case _:
             return f"Give it {bound} or a later deadline; or a person promotes."
-
-
-def _is_compared(metric: Metric) -> bool:
-    judge, config = metric.judge()
-    return judge.compares(config)
 
 
 def _passes(gates: tuple[Gate, ...]) -> bool:

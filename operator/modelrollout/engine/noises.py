@@ -96,10 +96,7 @@ def _bounded(before: Noises, stable: Measure | None) -> Noises:
     shares = {bound: 1 - count / total for bound, count in stable.tally.buckets if 0 < count < total}
     if not shares:
         return before
-    found = {
-        min(shares, key=lambda bound: abs(math.log(shares[bound] / wanted)))  # used at once
-        for wanted in _SHARES
-    }
+    found = {min(shares, key=lambda bound: abs(math.log(shares[bound] / wanted))) for wanted in _SHARES}
     return Noises(before.each * len(found), tuple(sorted(found)))
 
 

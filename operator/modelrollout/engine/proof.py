@@ -50,7 +50,7 @@ def due(context: Context, stage: Stage) -> frozenset[str]:
         return frozenset(
             metric.name
             for metric in analysis.metrics
-            if speaks_in(stage, metric) and not _compares(metric) and not any(speaks_in(one, metric) for one in trial)
+            if speaks_in(stage, metric) and not compares(metric) and not any(speaks_in(one, metric) for one in trial)
         )
     rest = takewhile(lambda later: later.kind is not StageKind.FULL, context.stages[rollout.stage + 1 :])
     following = [later for later in rest if later.kind is not StageKind.PAUSE]
@@ -58,7 +58,8 @@ def due(context: Context, stage: Stage) -> frozenset[str]:
     return frozenset(name for name, again in chances.items() if not again)
 
 
-def _compares(metric: Metric) -> bool:
+def compares(metric: Metric) -> bool:
+    """Return whether a metric needs stable beside the candidate."""
     judge, config = metric.judge()
     return judge.compares(config)
 
