@@ -5,7 +5,7 @@ spec says, and what the watches have seen, so that a wiped status hides no child
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,10 +13,8 @@ from modelrollout.adapters.children import Child, Children, Key, Version, versio
 from modelrollout.adapters.protocols import Kube, Object, Pods
 from modelrollout.adapters.reading import (
     Ownership,
-    is_router,
     ownership,
     read_abort,
-    read_pod,
     read_request,
     read_snapshot,
     read_status,
@@ -26,7 +24,7 @@ from modelrollout.api.monitor import Reference
 from modelrollout.api.validate import parse_spec
 from modelrollout.api.watched import reference_of
 from modelrollout.domain.golden import Probes
-from modelrollout.domain.observation import Observation, RouterPodSeen
+from modelrollout.domain.observation import Observation, PodSeen, RouterPodSeen
 from modelrollout.domain.reading import Reading
 from modelrollout.domain.revision import Revision
 from modelrollout.domain.route import RouteAsk
@@ -112,7 +110,7 @@ class Observer:
         found = await self._read(key, _wanted(key, status, spec, self._children.of(namespace, name), carrier))
         whose = {child: ownership(raw, name, metadata["uid"]) for child, raw in found.items()}
         ours = {child: raw for child, raw in found.items() if whose[child] is Ownership.OURS}
-        raw_pods = self._pods.of(namespace, name)
+        pods = sorted(self._pods.of(namespace, name), key=lambda pod: pod.name)
         annotations = metadata.get("annotations") or {}
         return Observation(
             namespace=namespace,
@@ -129,8 +127,8 @@ class Observer:
             children=ours,
             foreign=frozenset(child for child, owner in whose.items() if owner is Ownership.FOREIGN),
             leftovers=frozenset(child for child, owner in whose.items() if owner is Ownership.LEFTOVER),
-            pods=tuple(sorted((read_pod(raw) for raw in raw_pods if not is_router(raw)), key=lambda pod: pod.name)),
-            routers=_routers(raw_pods, polled.routers),
+            pods=tuple(pod for pod in pods if not pod.router),
+            routers=tuple(_router(pod, polled.routers.get(pod.uid)) for pod in pods if pod.router),
             live_route=_live_route(spec, ours.get(carrier) if carrier else None),
             readings=polled.readings,
             evidence=polled.evidence,
@@ -240,11 +238,6 @@ def _snapshots(ours: Mapping[Child, Object], name: str) -> dict[str, Revision]:
     return {revision.name: revision for revision in revisions if revision is not None}
 
 
-def _routers(raw_pods: Sequence[Object], said: Mapping[str, RouterPodSeen]) -> tuple[RouterPodSeen, ...]:
-    seen = []
-    for raw in raw_pods:
-        if is_router(raw):
-            pod = read_pod(raw)
-            # What it said stays true only of what it said; the pod itself is as the informer knows it now.
-            seen.append(replace(said[pod.uid], pod=pod) if pod.uid in said else RouterPodSeen(pod))
-    return tuple(sorted(seen, key=lambda report: report.pod.name))
+def _router(pod: PodSeen, said: RouterPodSeen | None) -> RouterPodSeen:
+    """Return what a router said of itself; the pod itself is as the informer knows it now."""
+    return RouterPodSeen(pod) if said is None else replace(said, pod=pod)

@@ -1,5 +1,7 @@
 """All pods of ours, held in memory and kept current by one list and one watch, so that a reconcile lists nothing.
 
+Of each pod only what is ever looked at is kept: there are thousands, and a change that nobody looks at wakes nobody.
+
 Kopf's watcher loses deletions that happen while a watch is down; this one compares the next list with what it knew.
 """
 
@@ -12,8 +14,10 @@ from contextlib import aclosing
 from typing import Protocol
 
 from modelrollout.adapters.protocols import Object
+from modelrollout.adapters.reading import read_pod
+from modelrollout.domain.observation import PodSeen
 from modelrollout.errors import KubeError, RefusedError
-from modelrollout.names import ANNOTATION_NUDGE, LABEL_COMPONENT, LABEL_NAME, LABEL_REVISION
+from modelrollout.names import LABEL_COMPONENT, LABEL_NAME
 
 Key = tuple[str, str]
 """Namespace and name of a ModelDeployment."""
@@ -45,10 +49,10 @@ class PodStore:
 
     def __init__(self, wake: Callable[[Key], None]) -> None:
         self._wake = wake
-        self._pods: dict[Key, dict[str, Object]] = {}
+        self._pods: dict[Key, dict[str, PodSeen]] = {}
         self._owner: dict[str, Key] = {}
 
-    def of(self, namespace: str, name: str) -> Sequence[Object]:
+    def of(self, namespace: str, name: str) -> Sequence[PodSeen]:
         """Return the pods, model and router, that carry our name label."""
         return tuple(self._pods.get((namespace, name), {}).values())
 
@@ -63,10 +67,8 @@ class PodStore:
 
     def put(self, raw: Object) -> None:
         """Take over one pod."""
-        pod = trim(raw)
-        metadata = pod["metadata"]
-        uid = metadata["uid"]
-        name = metadata["labels"].get(LABEL_NAME)
+        pod, metadata = read_pod(raw), raw["metadata"]
+        uid, name = pod.uid, (metadata.get("labels") or {}).get(LABEL_NAME)
         key = (metadata["namespace"], name) if name else None
         before = self._owner.get(uid)
         if before is not None and before != key:
@@ -176,39 +178,3 @@ class PodInformer:
         except ValueError:
             return ""
         return version
-
-
-def trim(pod: Object) -> Object:
-    """Return only the parts of a pod that are ever read: thousands of them stay in memory."""
-    metadata, spec, status = pod["metadata"], pod.get("spec", {}), pod.get("status", {})
-    labels = metadata.get("labels", {})
-    annotations = metadata.get("annotations", {})
-    slim: Object = {
-        "name": metadata["name"],
-        "namespace": metadata["namespace"],
-        "uid": metadata["uid"],
-        "labels": {key: labels[key] for key in (LABEL_NAME, LABEL_REVISION, LABEL_COMPONENT) if key in labels},
-        "annotations": {ANNOTATION_NUDGE: annotations[ANNOTATION_NUDGE]} if ANNOTATION_NUDGE in annotations else {},
-    }
-    if "deletionTimestamp" in metadata:
-        slim["deletionTimestamp"] = metadata["deletionTimestamp"]
-    return {
-        "metadata": slim,
-        "spec": {"nodeName": spec["nodeName"]} if "nodeName" in spec else {},
-        "status": {
-            **{key: status[key] for key in ("phase", "podIP") if key in status},
-            "conditions": [
-                {key: item[key] for key in ("type", "status", "reason", "message", "lastTransitionTime") if key in item}
-                for item in status.get("conditions", ())
-                if item["type"] in ("Ready", "PodScheduled")
-            ],
-            **{
-                group: [
-                    {key: item[key] for key in ("name", "image", "state", "lastState") if key in item}
-                    for item in status[group]
-                ]
-                for group in ("initContainerStatuses", "containerStatuses")
-                if group in status
-            },
-        },
-    }

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from modelrollout.domain.golden import Answer, Sent
+from modelrollout.domain.observation import PodSeen
 from modelrollout.domain.plan import Event
 
 Object = dict[str, Any]
@@ -65,8 +66,8 @@ class Kube(Protocol):
 class Pods(Protocol):
     """The pods of ours as one informer knows them: no LIST in a reconcile."""
 
-    def of(self, namespace: str, name: str) -> Sequence[Object]:
-        """Return the raw pods, model and router, that carry our name label."""
+    def of(self, namespace: str, name: str) -> Sequence[PodSeen]:
+        """Return the pods, model and router, that carry our name label."""
         ...
 
 

@@ -80,6 +80,7 @@ def read_pod(raw: Mapping[str, Any]) -> PodSeen:
         name=metadata["name"],
         uid=metadata["uid"],
         address=status.get("podIP"),
+        router=labels.get(LABEL_COMPONENT) == COMPONENT_ROUTER,
         revision=labels.get(LABEL_REVISION) if labels.get(LABEL_COMPONENT) == COMPONENT_MODEL else None,
         ready=is_ready,
         terminating=terminating,
@@ -92,11 +93,6 @@ def read_pod(raw: Mapping[str, Any]) -> PodSeen:
         unschedulable=unschedulable,
         nudge=(metadata.get("annotations") or {}).get(ANNOTATION_NUDGE),
     )
-
-
-def is_router(raw: Mapping[str, Any]) -> bool:
-    """Return whether a pod is a router's."""
-    return bool((raw["metadata"].get("labels") or {}).get(LABEL_COMPONENT) == COMPONENT_ROUTER)
 
 
 def _may_run(status: Mapping[str, Any], *, terminating: bool) -> bool:

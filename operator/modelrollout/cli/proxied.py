@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelrollout.adapters.http import PREDICTIONS_PATH, HttpClient
-from modelrollout.cli.access import Access, Object
+from modelrollout.cli.access import Access
+from modelrollout.domain.observation import PodSeen
 from modelrollout.errors import SourceError
 
 
@@ -25,9 +26,9 @@ class Proxied:
     def __init__(self, cluster: Access, http: HttpClient) -> None:
         self._cluster = cluster
         self._http = http
-        self.seen: Sequence[Object] = ()
+        self.seen: Sequence[PodSeen] = ()
 
-    def of(self, namespace: str, name: str) -> Sequence[Object]:  # noqa: ARG002  # those of one ModelDeployment are known
+    def of(self, namespace: str, name: str) -> Sequence[PodSeen]:  # noqa: ARG002  # those of one ModelDeployment are known
         """Return the pods that were listed last."""
         return self.seen
 
@@ -45,6 +46,6 @@ class Proxied:
 
     def _named(self, address: str) -> str:
         for pod in self.seen:
-            if pod.get("status", {}).get("podIP") == address:
-                return str(pod["metadata"]["name"])
+            if pod.address == address:
+                return pod.name
         raise SourceError("Asking a router: its pod is gone.")

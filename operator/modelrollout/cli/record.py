@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from modelrollout.adapters.http import HttpClient, Prometheus
-from modelrollout.adapters.reading import is_router, read_pod
+from modelrollout.adapters.reading import read_pod
 from modelrollout.cli.access import Access, Object, access, now
 from modelrollout.cli.ask import read_snapshots
 from modelrollout.cli.options import Where, say
@@ -139,7 +139,7 @@ class _Scribe:
 
     async def _poll(self, raw: Object, status: Status) -> None:
         """Read the metrics when the operator does: at once in each new stage, and then at the interval."""
-        self._routers.seen = await self._cluster.pods(self._name)
+        self._routers.seen = [read_pod(raw) for raw in await self._cluster.pods(self._name)]
         found = self._wanted(wants(self._observe(raw, status)).analysis)
         if found is None:
             self._due = None
@@ -157,7 +157,7 @@ class _Scribe:
         self._out.flush()
 
     def _observe(self, raw: Object, status: Status) -> Observation:
-        metadata, pods = raw["metadata"], (pod for pod in self._routers.seen if not is_router(pod))
+        metadata, pods = raw["metadata"], (pod for pod in self._routers.seen if not pod.router)
         return Observation(
             namespace=metadata["namespace"],
             name=metadata["name"],
@@ -167,7 +167,7 @@ class _Scribe:
             spec=raw["spec"],
             status=status,
             snapshots=self._snapshots,
-            pods=tuple(sorted(map(read_pod, pods), key=lambda pod: pod.name)),
+            pods=tuple(sorted(pods, key=lambda pod: pod.name)),
         )
 
     def _wanted(self, found: AnalysisWants | None) -> AnalysisWants | None:

@@ -16,7 +16,6 @@ from typing import Any
 
 from modelrollout.adapters.observe import Polled
 from modelrollout.adapters.protocols import Pages, Pods
-from modelrollout.adapters.reading import is_router, read_pod
 from modelrollout.controller.queue import Key
 from modelrollout.domain.observation import PodSeen, RouterPodSeen
 from modelrollout.domain.reading import Reading, Sample, State
@@ -355,8 +354,7 @@ class Poller:
 
     def _router_pods(self, key: Key) -> list[PodSeen]:
         """Return the router pods that can still answer anybody, NotReady and terminating ones included."""
-        pods = (read_pod(raw) for raw in self._pods.of(*key) if is_router(raw))
-        return sorted((pod for pod in pods if pod.running), key=lambda pod: pod.name)
+        return sorted((pod for pod in self._pods.of(*key) if pod.router and pod.running), key=lambda pod: pod.name)
 
     def _follow(self, key: Key, watch: _Watch) -> None:
         """Start and stop the background tasks so that they fit what is wanted.

@@ -20,6 +20,7 @@ class PodSeen:
         name: the pod's name.
         uid: the pod's uid.
         address: its IP, None before it has one.
+        router: it is a router's.
         revision: the revision it runs; None for a router's pod.
         ready: the Ready condition is true and it is not terminating.
         terminating: it has a deletion timestamp.
@@ -35,6 +36,7 @@ class PodSeen:
     name: str
     uid: str
     address: str | None = None
+    router: bool = False
     revision: str | None = None
     ready: bool = False
     terminating: bool = False

@@ -14,7 +14,7 @@ from modelrollout.names import KIND
 from modelrollout.routers._envoy_bootstrap import CLUSTERS_FILE
 
 _LIVE = frozenset({"message", "conditions", "rollout"})
-_LIVE_OF_ROLLOUT = frozenset({"gates", "gatesAt", "watched", "watchedAt", "forecast"})
+_LIVE_OF_ROLLOUT = frozenset({"gates", "gatesAt", "against", "watched", "watchedAt", "forecast"})
 
 
 class Echo:

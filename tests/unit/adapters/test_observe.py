@@ -7,6 +7,7 @@ import yaml
 
 from modelrollout.adapters.children import Children
 from modelrollout.adapters.observe import Observer, Polled
+from modelrollout.adapters.reading import read_pod
 from modelrollout.api.modeldeployment import hashed_content
 from modelrollout.api.validate import parse_spec
 from modelrollout.domain.observation import Limits, PodSeen, RouterPodSeen
@@ -77,7 +78,7 @@ class World:
         return self.objects.get((kind, name))
 
     def of(self, namespace, name):
-        return self.pods
+        return [read_pod(raw) for raw in self.pods]
 
     async def see(self, routers=(), rejected=()):
         self.asked.clear()

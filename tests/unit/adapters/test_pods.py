@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -33,7 +34,7 @@ def store(woken):
 
 
 def uids(store, key=KEY):
-    return sorted(item["metadata"]["uid"] for item in store.of(*key))
+    return sorted(item.uid for item in store.of(*key))
 
 
 class TestStore:
@@ -73,6 +74,15 @@ class TestStore:
         store.put(pod("1", name="e"))
         assert woken == [KEY, KEY, ("a", "e")]
         assert (uids(store), uids(store, ("a", "e"))) == ([], ["1"])
+
+    def test_what_says_whether_a_pod_has_warmed_up_already_is_kept(self, store):
+        raw = pod("1")
+        raw["metadata"]["creationTimestamp"] = "2026-01-01T00:00:05Z"
+        raw["status"]["containerStatuses"] = [{"name": "c", "state": {"running": {}}, "restartCount": 1}]
+        store.put(raw)
+        assert [(one.born, one.restarted) for one in store.of(*KEY)] == [
+            (datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC), True)
+        ]
 
     def test_a_pod_without_our_name_is_nobodys(self, store, woken):
         store.put(pod("1", name=None))

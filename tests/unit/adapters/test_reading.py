@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelrollout.adapters.pods import trim
 from modelrollout.adapters.reading import (
     Ownership,
     ownership,
@@ -150,13 +149,6 @@ def test_a_terminating_pod_is_not_ready_even_if_its_probe_still_passes():
 
 def test_a_routers_pod_runs_no_revision():
     assert read_pod(pod(component="router")).revision is None
-
-
-@pytest.mark.parametrize("raw", [pod(conditions=[READY], containers=[RUNNING]), pod("Pending", containers=[PULLING])])
-def test_a_trimmed_pod_reads_like_the_whole_one(raw):
-    assert read_pod(trim(raw)) == read_pod(raw)
-    assert "large" not in json.dumps(trim(raw))
-    assert "not kept" not in json.dumps(trim(raw))
 
 
 REQUEST = {"id": "r1", "action": "promote", "revision": "abc", "attempt": 2, "step": 1, "at": "2026-01-01T00:00:00Z"}

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from modelrollout.adapters.reading import read_pod
 from modelrollout.controller.polling import QUERIES_AT_ONCE, Poller
 from modelrollout.domain.reading import Key, Sample, State
 from modelrollout.domain.route import Arm, Route, RouteAsk
@@ -123,7 +124,7 @@ class World:
         self.woken.append((key, seconds()))
 
     def of(self, namespace, name):
-        return self.pods
+        return [read_pod(raw) for raw in self.pods]
 
     async def router_status(self, address, port, path):
         self.asked.append((address, seconds()))
