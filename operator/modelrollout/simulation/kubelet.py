@@ -4,6 +4,7 @@ A ConfigMap that is mounted in a router's pod is read when the pod starts, when 
 enough), and otherwise about once a minute. That is why the operator nudges.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -44,6 +45,7 @@ class Kubelet:
         self._boot = boot
         self._addresses = count(1)
         self._synced: dict[str, datetime] = {}
+        self._restarts: dict[str, int] = defaultdict(int)
         self.envoys: dict[str, Envoy] = {}
         self.room: int | None = None
         store.watchers.append(self._saw)
@@ -57,6 +59,7 @@ class Kubelet:
         """End the containers of a pod; they start again."""
         uid = pod["metadata"]["uid"]
         self.envoys.pop(uid, None)
+        self._restarts[uid] += 1
         self._update(uid, status={**pod["status"], "conditions": _conditions(self._agenda.now, ready=False)})
         self._agenda.after(START, partial(self._start, uid))
 
@@ -125,11 +128,12 @@ class Kubelet:
         self._agenda.after(PERIODIC, partial(self._refresh_periodically, uid))
 
     def _run(self, pod: Object) -> None:
+        uid = pod["metadata"]["uid"]
         running = [
-            {"name": item["name"], "image": item["image"], "state": {"running": {}}} for item in _containers(pod)
+            {"name": item["name"], "image": item["image"], "state": {"running": {}}, "restartCount": self._restarts[uid]}
+            for item in _containers(pod)
         ]
-        status = {**pod["status"], "phase": "Running", "containerStatuses": running}
-        self._update(pod["metadata"]["uid"], status=status)
+        self._update(uid, status={**pod["status"], "phase": "Running", "containerStatuses": running})
 
     def _ready(self, uid: str) -> None:
         pod = self._find(uid)
