@@ -1,4 +1,4 @@
-"""The operator's own loop with a candidate whose containers end again and again: it warms up once, and is measured from then on."""
+"""The operator's own loop with a candidate whose containers end again and again: it warms up once, and is measured then."""
 
 from modelrollout.simulation.behaviour import Behaviour
 from modelrollout.simulation.cluster import Cluster
