@@ -31,26 +31,35 @@ def parse_exposition(text: str) -> Iterator[Point]:
     Raises:
         SourceError: a line that is none, or a last line without its end (a page that was cut off).
     """
+    for series, value in numbers(text):
+        name, labels = read_series(series)
+        yield Point(name, labels, value)
+
+
+def numbers(text: str) -> Iterator[tuple[str, float]]:
+    """Read a page; yield each series as it stands there, see :func:`read_series`, and its value.
+
+    The same series come again at each poll, so whoever reads many pages keeps what they mean and reads only the numbers.
+
+    Raises:
+        SourceError: see :func:`parse_exposition`.
+    """
     if text and not text.endswith("\n"):
         raise SourceError(
             "Reading a metrics page: its last line has no end, so the page was cut off. It is read again at the next poll."
         )
     # Not splitlines(): it also splits at form feeds and Unicode line ends, which may stand inside a label.
     for line in text.split("\n"):
-        if line and not line.startswith("#"):
-            yield _point(line)
-
-
-def _point(line: str) -> Point:
-    # Nearly all lines are a series, one blank and a number; the same series come again at each poll.
-    head, _, number = line.rpartition(" ")
-    try:
-        if head[-1:] != "}" or number.strip() != number:
-            head, number = _parts(line)
-        name, labels = _series(head)
-        return Point(name, labels, float(number))
-    except ValueError as exc:
-        raise SourceError(f"Reading a metrics page: {line[:80]!r} holds no number or a broken label.") from exc
+        if line and line[0] != "#":
+            # Nearly all lines are a series, one blank and a number.
+            series, _, number = line.rpartition(" ")
+            try:
+                if series[-1:] != "}" or number.strip() != number:
+                    series, number = _parts(line)
+                read_series(series)
+                yield series, float(number)
+            except ValueError as exc:
+                raise SourceError(f"Reading a metrics page: {line[:80]!r} holds no number or a broken label.") from exc
 
 
 def _parts(line: str) -> tuple[str, str]:
@@ -62,7 +71,13 @@ def _parts(line: str) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=8192)
-def _series(text: str) -> tuple[str, Mapping[str, str]]:
+def read_series(text: str) -> tuple[str, Mapping[str, str]]:
+    """Return name and labels of a series.
+
+    Raises:
+        SourceError: it is none.
+        ValueError: a label is broken.
+    """
     found = _HEAD.fullmatch(text)
     if found is None:
         raise SourceError(f"Reading a metrics page: {text[:80]!r} is no line of the Prometheus text format.")

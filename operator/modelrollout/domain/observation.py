@@ -20,7 +20,6 @@ class PodSeen:
         name: the pod's name.
         uid: the pod's uid.
         address: its IP, None before it has one.
-        router: it is a router's.
         revision: the revision it runs; None for a router's pod.
         ready: the Ready condition is true and it is not terminating.
         terminating: it has a deletion timestamp.
@@ -31,12 +30,12 @@ class PodSeen:
         problem: why it cannot run, in the words of the scheduler or the kubelet; empty when nothing is known to be wrong.
         unschedulable: the scheduler has no place for it.
         nudge: value of the annotation that makes the kubelet refresh its ConfigMap.
+        router: it is a router's.
     """
 
     name: str
     uid: str
     address: str | None = None
-    router: bool = False
     revision: str | None = None
     ready: bool = False
     terminating: bool = False
@@ -47,6 +46,7 @@ class PodSeen:
     problem: str = ""
     unschedulable: bool = False
     nudge: str | None = None
+    router: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ A source turns the growth of its counters into a tally; a judge that weighs evid
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Rate:
-    """So many bad of so many.
+class Rate(NamedTuple):
+    """So many bad of so many. Every poll makes dozens, so it is a tuple: those are made fastest.
 
     Attributes:
         bad: requests that were bad; never above ``total``.

@@ -26,7 +26,7 @@ from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.tally import Block, Histogram, Measure, Tally
 from modelrollout.engine.analysis import patience
-from modelrollout.engine.counters import by_arm, complete, increments, remember, total
+from modelrollout.engine.counters import ByArm, by_arm, complete, increments, remember
 from modelrollout.engine.noises import Noises, Pods, listen, overhear, recall
 from modelrollout.engine.ramp import can_be_afforded
 from modelrollout.engine.wants import Against, AnalysisWants, MetricWants
@@ -88,7 +88,7 @@ class Book:
     alone: bool = False
     at: datetime | None = None
     seen: Mapping[Key, float] = field(default_factory=dict)
-    open: Mapping[Key, float] = field(default_factory=dict)
+    open: ByArm = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     opened: Mapping[str, Noises] = field(default_factory=dict)
     ledgers: Mapping[str, Any] = field(default_factory=dict)
@@ -184,10 +184,10 @@ def _overhear(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sam
     """Return the book with what a sample that is no evidence still tells of the noise."""
     arm = wants.scope.stable or wants.scope.arm
     if book.seen:
-        grown = by_arm(total({}, increments(book.seen, sample.counters)))
+        grown = by_arm(increments(book.seen, sample.counters))
         return replace(book, noise=overhear(book.noise, metric.measured(grown, arm)))
     # Counters hold the past: pods that have misbehaved alone since they started will do so again, and the rate was about this.
-    held = by_arm(total({}, sample.counters))
+    held = by_arm(sample.counters)
     past = {part: measure for (one, part) in held if one == arm and (measure := metric.measured(held, arm, part))}
     before = {part: measure.tally for part, measure in past.items()}
     return replace(book, before=before, noise=recall(book.noise, past.get(""), _by_pod(metric, sample.counters, arm)))
@@ -242,9 +242,9 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
     assert book.at is not None
     grown = increments(book.seen, sample.counters)
     elapsed = (sample.at - book.at) / timedelta(seconds=1)
-    gathered = total(book.open, grown)
-    parts = {key.slice for key in gathered} | {""}
-    growth = _measures(wants, metric, by_arm(total({}, grown)), "")
+    gathered = by_arm(grown, book.open)
+    parts = {part for _, part in gathered} | {""}
+    growth = _measures(wants, metric, by_arm(grown) if book.open else gathered, "")
     came = [_requests(measure) if measure is not None else 0.0 for measure in growth]
     went = [(measure.sent or 0.0) if measure is not None else 0.0 for measure in growth]
     known, kept = book.noise, math.exp(-elapsed / LATELY)
@@ -285,7 +285,7 @@ def _close(
     judge, config = weigher(metric), metric.judge_config
     alone = book.alone or metric.source.paired(metric.source_config)
     least = (1.0 if book.alone else enough[0], 0.0 if alone or not judge.needs_stable(config) else enough[1])
-    grown, folded = by_arm(book.open), {}
+    grown, folded = book.open, {}
     blocks = {part: _measures(wants, metric, grown, part) for part in parts}
     due = [part for part, block in blocks.items() if _full(block, least)]
     if due and Histogram in metric.source.forms(metric.source_config):
@@ -313,7 +313,7 @@ def _close(
             book,
             ledgers={**book.ledgers, **folded},
             gathered={**book.gathered, **{part: judge.evidence(config, ledger) for part, ledger in folded.items()}},
-            open={key: value for key, value in book.open.items() if key.slice not in folded},
+            open={place: series for place, series in book.open.items() if place[1] not in folded},
             seconds={**book.seconds, **dict.fromkeys(folded, 0.0)},
             opened={part: noise for part, noise in book.opened.items() if part not in folded},
         ),
@@ -379,7 +379,7 @@ def question(wants: AnalysisWants, metric: MetricWants, measure: Measure, before
 
 
 def _measures(
-    wants: AnalysisWants, metric: MetricWants, grown: Mapping[tuple[str, str], Mapping[str, float]], part: str
+    wants: AnalysisWants, metric: MetricWants, grown: ByArm, part: str
 ) -> tuple[Measure | None, Measure | None]:
     """Return what candidate and stable did."""
     candidate, stable = (metric.measured(grown, arm, part) for arm in (wants.scope.arm, wants.scope.stable))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from modelrollout.domain.reading import Key, Sample, State
 from modelrollout.domain.tally import Rate
-from modelrollout.engine.counters import by_arm, increments, remember, total
+from modelrollout.engine.counters import ByArm, by_arm, increments, remember
 from modelrollout.engine.wants import Against, AnalysisWants, MetricWants
 from modelrollout.evidence.constant import ConstantTest
 from modelrollout.evidence.mixture import Mixture
@@ -54,7 +54,7 @@ def look(guard: Guard | None, wants: AnalysisWants, metric: MetricWants, sample:
         return guard
     if guard.seen is None:
         return replace(guard, seen=remember({}, sample.counters))
-    grown = by_arm(total({}, increments(guard.seen, sample.counters)))
+    grown = by_arm(increments(guard.seen, sample.counters))
     candidate, stable = _rate(metric, grown, wants.scope.arm), _rate(metric, grown, wants.scope.stable)
     pair = Pair(candidate.bad, candidate.total, stable.bad, stable.total)
     return replace(
@@ -75,6 +75,6 @@ def limit(alpha: float, guards: int) -> float:
     return math.log(guards / (SHARE * alpha))
 
 
-def _rate(metric: MetricWants, grown: Mapping[tuple[str, str], Mapping[str, float]], arm: str | None) -> Rate:
+def _rate(metric: MetricWants, grown: ByArm, arm: str | None) -> Rate:
     measure = metric.measured(grown, arm)
     return measure.tally if measure is not None and isinstance(measure.tally, Rate) else Rate(0.0, 0.0)

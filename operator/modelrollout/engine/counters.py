@@ -11,8 +11,13 @@ The rules, for each group of counters that one process keeps (same pod, arm and 
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from modelrollout.domain.reading import Key
+
+ByArm = Mapping[tuple[str, str], Mapping[str, float]]
+"""Sums over pods by series, of each arm and slice."""
+_NOTHING: ByArm = MappingProxyType({})
 
 
 def increments(seen: Mapping[Key, float], now: Mapping[Key, float]) -> dict[Key, float]:
@@ -50,17 +55,18 @@ def total(sums: Mapping[Key, float], grown: Mapping[Key, float]) -> dict[Key, fl
     return result
 
 
-def by_arm(grown: Mapping[Key, float]) -> dict[tuple[str, str], dict[str, float]]:
-    """Return sums over pods by series, of each arm and slice."""
-    found: dict[tuple[str, str], dict[str, float]] = {}
+def by_arm(grown: Mapping[Key, float], sums: ByArm = _NOTHING) -> dict[tuple[str, str], dict[str, float]]:
+    """Return sums over pods by series, of each arm and slice; with what was summed up before."""
+    found = {place: dict(series) for place, series in sums.items()}
     for (arm, _, series, part), value in grown.items():
-        found.setdefault((arm, part), {})[series] = value
+        place = found.get((arm, part))
+        if place is None:
+            place = found[arm, part] = {}
+        place[series] = place.get(series, 0.0) + value
     return found
 
 
-def complete(
-    grown: Mapping[tuple[str, str], Mapping[str, float]], seen: Mapping[Key, float]
-) -> dict[tuple[str, str], dict[str, float]]:
+def complete(grown: ByArm, seen: Mapping[Key, float]) -> dict[tuple[str, str], dict[str, float]]:
     """Return what grew, see :func:`by_arm`, with 0 for the series beside it that did not."""
     found = {place: dict(series) for place, series in grown.items()}
     for arm, _, series, part in seen:

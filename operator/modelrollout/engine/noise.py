@@ -6,6 +6,7 @@ divided by φ, which comes from stable's own pods against one another, from its 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from modelrollout.domain.tally import Measure, Rate
@@ -16,6 +17,8 @@ MINUTE = 60.0
 """Seconds."""
 LEAST = 3
 """Residuals of pods below which a mean square says more about chance than about pods."""
+
+_NOTHING = PodNoise()
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,16 @@ class Noise:
     by_pod: Mapping[str, Rate] = field(default_factory=dict)
     seconds: float = 0.0
 
-    @property
+    @cached_property
     def phi(self) -> float:
         """φ, at least 1."""
         return max(self.lasting, noise(self.clumps))
 
-    @property
+    @cached_property
     def lasting(self) -> float:
         """The part of φ that polls do not show, only minutes."""
-        pods = self.pods if self.pods.residuals >= LEAST else PodNoise()
-        return noise(pods, self.past if self.past.sure else PodNoise(), self.live)
+        pods = self.pods if self.pods.residuals >= LEAST else _NOTHING
+        return noise(pods, self.past if self.past.sure else _NOTHING, self.live)
 
     def dump(self) -> list[float | None]:
         """Return what outlives a restart, as JSON; the minute that runs does not."""

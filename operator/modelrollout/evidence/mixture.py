@@ -12,13 +12,12 @@ All numbers are natural logarithms and finite, so a state can be stored as JSON.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from modelrollout.evidence.onset import Onset
 
 
-@dataclass(frozen=True)
-class Mixture:
+class Mixture(NamedTuple):
     """What has been gathered so far.
 
     Attributes:

@@ -11,8 +11,7 @@ from modelrollout.evidence.mixture import Mixture
 from modelrollout.evidence.onset import Onset
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """What two arms did in the same stretch of time. Sums of values from 0 to 1 are counts as well.
 
     Attributes:
@@ -27,7 +26,7 @@ class Pair:
     ks: float = 0.0
     ns: float = 0.0
 
-    def __add__(self, other: "Pair") -> "Pair":
+    def __add__(self, other: "Pair") -> "Pair":  # type: ignore[override]  # counts are added, not put in a row
         return Pair(self.kc + other.kc, self.nc + other.nc, self.ks + other.ks, self.ns + other.ns)
 
     @property

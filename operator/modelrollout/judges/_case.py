@@ -109,10 +109,11 @@ def begin(claim: Claim, bad: float = 0.0, total: float = 0.0) -> Case:
 
 def fold(claim: Claim, case: Case, block: Pair, damping: Damping) -> Case:
     """Return the case with one more block."""
-    states = (
-        test.step(state, case.guide, block, damping.noise, damping.cap)
+    guide = case.guide
+    states = [
+        test.step(state, guide, block, damping.noise, damping.cap)
         for test, state in zip(claim.tests, case.states, strict=True)
-    )
+    ]
     expected = block.nc * block.ks / block.ns if block.ns > 0 else 0.0
     return replace(case, past=case.past + block, expected=case.expected + expected, states=tuple(states))
 

@@ -1,6 +1,7 @@
 """Comparing rates: bad requests of all requests."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import inf
 from typing import Any
 
@@ -118,7 +119,12 @@ class Rates(Form[RateLedger]):
 
 
 def _grid(question: Question) -> IntervalGrid:
-    return IntervalGrid(question.alpha, _PRIOR_RATE, _PRIOR_N)
+    return _grid_for(question.alpha)
+
+
+@lru_cache(maxsize=64)
+def _grid_for(alpha: float) -> IntervalGrid:
+    return IntervalGrid(alpha, _PRIOR_RATE, _PRIOR_N)
 
 
 def _read_grid(grid: IntervalGrid, raw: object) -> Bounds:

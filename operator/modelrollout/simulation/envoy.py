@@ -174,8 +174,10 @@ class Envoy:
     def _watch(self, cluster: str, requests: float) -> None:
         """Show requests to a collector that looks at them all: of copied ones another share than of those that are not."""
         capture, chance = self.pairs.capture, self._traffic.chance
+        if capture is None or (capture.observed is None and capture.labelled is None):
+            return
         behaviour = next(iter(self.members(cluster).values()), None)
-        if capture is None or behaviour is None or (capture.observed is None and capture.labelled is None):
+        if behaviour is None:
             return
         copied = max(self.routes.mirrors.values(), default=0) / 100 if cluster in self.routes.arms else 1.0
         with_copy = self.watched.some(requests * copied, capture.percent)

@@ -130,7 +130,12 @@ class Kubelet:
     def _run(self, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
         running = [
-            {"name": item["name"], "image": item["image"], "state": {"running": {}}, "restartCount": self._restarts[uid]}
+            {
+                "name": item["name"],
+                "image": item["image"],
+                "state": {"running": {}},
+                "restartCount": self._restarts[uid],
+            }
             for item in _containers(pod)
         ]
         self._update(uid, status={**pod["status"], "phase": "Running", "containerStatuses": running})

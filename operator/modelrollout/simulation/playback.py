@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from modelrollout.domain.reading import Key, Sample, State
 from modelrollout.domain.tally import Rate
-from modelrollout.engine.counters import by_arm, increments, remember, total
+from modelrollout.engine.counters import by_arm, increments, remember
 from modelrollout.engine.wants import AnalysisWants, MetricWants
 from modelrollout.names import mirror_cluster
 from modelrollout.simulation.recording import Change, Recorded
@@ -86,7 +86,7 @@ class Playback:
         return found
 
     def _count(self, scope: Scope, metric: MetricWants, sample: Sample) -> None:
-        grown = by_arm(total({}, increments(self._seen, sample.counters)))
+        grown = by_arm(increments(self._seen, sample.counters))
         self._seen = remember(self._seen, sample.counters)
         for arm in (scope.arm, scope.stable or ""):
             measure = metric.measured(grown, arm)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from modelrollout.domain.capability import Capability
-from modelrollout.domain.exposition import Point, parse_exposition
+from modelrollout.domain.exposition import numbers, read_series
 from modelrollout.domain.reading import Key, Sample, State
 from modelrollout.domain.tally import Histogram, Measure, Rate
 from modelrollout.errors import SourceError
@@ -158,14 +158,14 @@ class RouterSource(Source[RouterConfig]):
         arms = frozenset((*revisions, *map(mirror_cluster, revisions)))
         counters: dict[Key, float] = defaultdict(float)
         for pod, page in answers.items():
-            for point in _points(page):
-                arm, series = _series(point, config.signal)
-                if series and arm in arms:
-                    if not 0 <= point.value < math.inf:
+            for series, value in _numbers(page):
+                key = _key(series, config.signal, pod)
+                if key is not None and key.arm in arms:
+                    if not 0 <= value < math.inf:
                         raise SourceError(
-                            f"Reading a router's statistics: {point.name} is {point.value}, which no counter can be."
+                            f"Reading a router's statistics: {series} is {value}, which no counter can be."
                         )
-                    counters[Key(arm, _keeper(pod, series), series)] += point.value
+                    counters[key] += value
         if not any(key.arm == scope.arm for key in counters):
             return Sample(at, state=State.NO_METRIC, message="No router knows the candidate yet.")
         if scope.arm.endswith(_MIRROR) and not self.sees_copies(config):
@@ -207,10 +207,11 @@ class RouterSource(Source[RouterConfig]):
 
 
 def _errors(increments: Mapping[str, float]) -> Rate:
-    grown = defaultdict(float, increments)
+    grown = increments.get
+    cut, dropped = grown("cut", 0.0), grown("dropped", 0.0)
     # Counters of one page are read one after the other, so a request may be in one and not yet in the other.
-    received = max(grown["completed"] + grown["cut"] - grown["dropped"], 0.0)
-    return Rate(min(max(grown["failed"] + grown["cut"] - grown["dropped"], 0.0), received), received)
+    received = max(grown("completed", 0.0) + cut - dropped, 0.0)
+    return Rate(min(max(grown("failed", 0.0) + cut - dropped, 0.0), received), received)
 
 
 def _dropped(increments: Mapping[str, float]) -> Rate:
@@ -226,14 +227,17 @@ def _sent(increments: Mapping[str, float]) -> float:
 
 
 def _pods(increments: Mapping[str, float]) -> dict[str, Rate]:
-    grown: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    totals: dict[str, float] = {}
+    bad: dict[str, float] = {}
     for series, value in increments.items():
         if series.startswith("endpoint/"):
             _, address, kind = series.split("/")
-            grown[address][kind] += value
+            (totals if kind == "total" else bad)[address] = value
     # A pod that takes no connection fails requests that were never sent to it.
-    totals = {address: max(kinds["total"], kinds["bad"]) for address, kinds in sorted(grown.items())}
-    return {address: Rate(grown[address]["bad"], total) for address, total in totals.items() if total > 0}
+    pods = [
+        (address, bad.get(address, 0.0), totals.get(address, 0.0)) for address in sorted(totals.keys() | bad.keys())
+    ]
+    return {address: Rate(failed, max(total, failed)) for address, failed, total in pods if total > 0 or failed > 0}
 
 
 def _buckets(increments: Mapping[str, float]) -> dict[float, float]:
@@ -260,9 +264,17 @@ def _measured(part: float, whole: float, requests: float) -> Measured:
 
 
 @lru_cache(maxsize=8)
-def _points(page: str) -> tuple[Point, ...]:
-    """Return the lines of a page that any signal needs; the metrics of one poll all read the same pages."""
-    return tuple(point for point in parse_exposition(page) if point.name in _KNOWN)
+def _numbers(page: str) -> tuple[tuple[str, float], ...]:
+    """Return the lines of a page; the metrics of one poll all read the same pages."""
+    return tuple(numbers(page))
+
+
+@lru_cache(maxsize=32768)
+def _key(text: str, signal: Signal, pod: str) -> Key | None:
+    """Return where a line of a pod's page is counted; None when it is none of the signal's."""
+    name, labels = read_series(text)
+    arm, series = _series(name, labels, signal) if name in _KNOWN else ("", "")
+    return Key(arm, _keeper(pod, series), series) if series else None
 
 
 def _keeper(pod: str, series: str) -> str:
@@ -270,18 +282,17 @@ def _keeper(pod: str, series: str) -> str:
     return f"{pod}/{series.split('/')[1]}" if series.startswith("endpoint/") else pod
 
 
-def _series(point: Point, signal: Signal) -> tuple[str, str]:
+def _series(name: str, labels: Mapping[str, str], signal: Signal) -> tuple[str, str]:
     """Return arm and series of a line, an empty series when it is none of ours."""
-    labels = point.labels
     arm = labels.get("envoy_cluster_name", "")
-    if point.name == _HISTOGRAMS.get(signal):
+    if name == _HISTOGRAMS.get(signal):
         # Envoy counts milliseconds; the access logger that knows the first byte names the cluster its own way.
         return arm or labels.get("cluster", ""), f"le={float(labels['le']) / 1000:g}"
-    if point.name in _ENDPOINTS:
+    if name in _ENDPOINTS:
         host = labels.get("envoy_endpoint_address", "").rpartition(":")[0].strip("[]")
         wanted = signal is Signal.ERROR_RATE and host
-        return arm, f"endpoint/{host}/{_ENDPOINTS[point.name]}" if wanted else ""
-    series = _COUNTERS.get(point.name, "")
+        return arm, f"endpoint/{host}/{_ENDPOINTS[name]}" if wanted else ""
+    series = _COUNTERS.get(name, "")
     if series == "failed" and labels.get("envoy_response_code_class") != "5":
         series = ""
     if series == "refused" and arm.endswith(_MIRROR):
