@@ -57,12 +57,8 @@ def look(guard: Guard | None, wants: AnalysisWants, metric: MetricWants, sample:
     grown = by_arm(increments(guard.seen, sample.counters))
     candidate, stable = _rate(metric, grown, wants.scope.arm), _rate(metric, grown, wants.scope.stable)
     pair = Pair(candidate.bad, candidate.total, stable.bad, stable.total)
-    return replace(
-        guard,
-        seen=remember(guard.seen, sample.counters),
-        most=MOST.step(guard.most, Pair(), pair),
-        more=MORE.step(guard.more, Pair(), pair),
-    )
+    most, more = MOST.step(guard.most, Pair(), pair), MORE.step(guard.more, Pair(), pair)
+    return Guard(guard.attempt, remember(guard.seen, sample.counters), most, more)
 
 
 def speaks(guard: Guard, wants: AnalysisWants) -> float:

@@ -119,14 +119,7 @@ def listen(before: Noise, candidate: Measure | None, stable: Measure | None, sec
         known = by_pod.get(pod, Rate(0.0, 0.0))
         by_pod[pod] = Rate(known.bad + rate.bad, known.total + rate.total)
     passed = before.seconds + seconds
-    heard = overhear(before, stable)
+    clumps = overhear(before, stable).clumps
     if passed < MINUTE:
-        return replace(heard, minute=minute, by_pod=by_pod, seconds=passed)
-    return replace(
-        heard,
-        pods=before.pods.add(by_pod.values()),
-        live=before.live.add(minute),
-        minute=Pair(),
-        by_pod={},
-        seconds=0.0,
-    )
+        return Noise(before.pods, before.past, clumps, before.live, minute, by_pod, passed)
+    return Noise(before.pods.add(by_pod.values()), before.past, clumps, before.live.add(minute))

@@ -85,7 +85,7 @@ def listen(before: Noises, candidate: Measure | None, stable: Measure | None, se
     heard = tuple(noise.listen(one, ours, theirs, seconds) for one, ours, theirs in sides)
     if before.bounds:
         heard = tuple(replace(one, clumps=Clumps()) for one in heard)
-    return replace(before, each=heard)
+    return Noises(heard, before.bounds)
 
 
 def _bounded(before: Noises, stable: Measure | None) -> Noises:

@@ -115,7 +115,7 @@ def fold(claim: Claim, case: Case, block: Pair, damping: Damping) -> Case:
         for test, state in zip(claim.tests, case.states, strict=True)
     ]
     expected = block.nc * block.ks / block.ns if block.ns > 0 else 0.0
-    return replace(case, past=case.past + block, expected=case.expected + expected, states=tuple(states))
+    return Case(case.past + block, case.expected + expected, tuple(states), case.before)
 
 
 def temper(case: Case, power: float) -> Case:

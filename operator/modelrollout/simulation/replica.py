@@ -3,9 +3,10 @@
 What takes real time in production (watches, workers, polls) is an entry of the agenda here; every decision is the real one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from modelrollout.adapters.children import WATCHED, Children
 from modelrollout.adapters.observe import Observer
@@ -183,17 +184,24 @@ class Replica:
         planned = self._polls.get((key, what))
         if planned is None or at < planned:
             self._polls[key, what] = at
-            self._agenda.at(at, partial(self._poll, key, what, at))
+            self._agenda.at(at, partial(self._due, key, what, at))
 
-    async def _poll(self, key: Key, what: str, at: datetime) -> None:
+    def _due(self, key: Key, what: str, at: datetime) -> Coroutine[Any, Any, None] | None:
+        """Return the poll that is due now; None where there is none, or it would bring no news."""
         if not self.alive or self._polls.get((key, what)) != at:
-            return
+            return None
         del self._polls[key, what]
+        if what == "routers" and self._rests(key):
+            self._plan(key, what, SLOW)
+            return None
+        return self._poll(key, what)
+
+    def _rests(self, key: Key) -> bool:
+        answered, wants = self._answered.get(key), self._poller.wants(key).routers
+        return answered is not None and wants is not None and not wants.fast and self._still(answered)
+
+    async def _poll(self, key: Key, what: str) -> None:
         if what == "routers":
-            answered, wants = self._answered.get(key), self._poller.wants(key).routers
-            if answered is not None and wants is not None and not wants.fast and self._still(answered):
-                self._plan(key, what, SLOW)
-                return
             self._answered[key] = self._agenda.now
             await self._poller.poll_routers(key)
         elif what == "probes":

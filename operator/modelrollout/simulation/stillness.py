@@ -41,9 +41,8 @@ class Stillness:
 
     def since(self, asked: datetime) -> bool:
         """Return whether an answer now would be the one that was given at a time."""
-        silent = frozenset(self._http.silent)
-        if silent != self._silent:
-            self._silent = silent
+        if self._http.silent != self._silent:
+            self._silent = frozenset(self._http.silent)
             self.stir()
         # Copies are counted, and their number is an answer too.
         return not self._copies and asked >= self._stirred + SETTLES
