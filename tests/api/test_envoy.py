@@ -142,7 +142,11 @@ def test_what_clients_get_is_counted_by_revision(envoy: Envoy, backends: dict[st
                 found[key.series] = found.get(key.series, 0) + value
         return found
 
-    before = counters()
+    def chosen() -> list[int]:
+        report = PLUGIN.parse(envoy.status())
+        return [report.tries[cluster] - report.retries.get(cluster, 0) for cluster in (ONE, TWO)]
+
+    before, sent = counters(), chosen()
     for path in ("/", "/", "/", "/fail"):
         answer = envoy.get(HTTP_PORT, path, {"x-try": "candidate"})
         assert answer[1][REVISION_HEADER] == TWO
@@ -153,6 +157,7 @@ def test_what_clients_get_is_counted_by_revision(envoy: Envoy, backends: dict[st
         grown = {series: value - before.get(series, 0) for series, value in counters().items()}
     measured = ROUTER.measure(errors, grown, 1)
     assert (measured.value, measured.requests) == (0.25, 4)
+    assert [now - then for now, then in zip(chosen(), sent, strict=True)] == [4, 4]
 
 
 def test_a_500_of_the_model_server_is_told_from_what_the_router_makes_up(

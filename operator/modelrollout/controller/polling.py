@@ -27,6 +27,7 @@ from modelrollout.engine.catastrophe import Guard, look, speaks
 from modelrollout.engine.counters import by_arm
 from modelrollout.engine.reference import Entry, Learning, learn
 from modelrollout.engine.reference import dump as write_down
+from modelrollout.engine.split import Split, follow, mismatch, withhold
 from modelrollout.engine.wants import AnalysisWants, MetricWants, RouterWants, Wants
 from modelrollout.errors import SourceError
 from modelrollout.routers._base import Router
@@ -65,6 +66,7 @@ class _Watch:
     leaving: frozenset[str] | None = None
     fresh: bool = False
     routers: dict[str, RouterPodSeen] = field(default_factory=dict)
+    split: Split = field(default_factory=Split)
     windows: dict[str, Window] = field(default_factory=dict)
     attempt: str = ""
     books: dict[str, Book] = field(default_factory=dict)
@@ -226,6 +228,7 @@ class Poller:
         answers = await asyncio.gather(*(self._ask(pod, wants) for pod in pods))
         before = _signature(watch.routers, watch.leaving)
         watch.routers = {answer.pod.uid: answer for answer in answers}
+        watch.split = follow(watch.split, watch.wants.analysis, answers)
         if fresh or _signature(watch.routers, watch.leaving) != before:
             self._wake(key)
 
@@ -257,6 +260,7 @@ class Poller:
         before = watch.readings.get(metric.name)
         if metric.judge.weighs(metric.judge_config):
             watch.books[metric.name], reading = weigh(watch.books.get(metric.name), wants, metric, sample)
+            reading = withhold(reading, mismatch(watch.split, wants))
             news = restless(before, reading, wants)
         else:
             watch.windows[metric.name], reading = fold(watch.windows.get(metric.name), wants, metric, sample)
@@ -350,7 +354,16 @@ class Poller:
             self._tell("acknowledgement", "error")
             return RouterPodSeen(pod, at=at, error=str(exc))
         self._tell("acknowledgement", "ok")
-        return RouterPodSeen(pod, report.version, report.members, report.active, report.mirrored, at)
+        return RouterPodSeen(
+            pod,
+            report.version,
+            report.members,
+            report.active,
+            report.mirrored,
+            at,
+            tries=report.tries,
+            retries=report.retries,
+        )
 
     def _router_pods(self, key: Key) -> list[PodSeen]:
         """Return the router pods that can still answer anybody, NotReady and terminating ones included."""

@@ -61,6 +61,8 @@ class RouterPodSeen:
         mirrored: requests copied since the start of the pod, by mirror cluster.
         at: when it was asked.
         error: why it could not be asked; such a pod acknowledges nothing.
+        tries: requests since the start of the pod, each try counted, by the cluster that was chosen for them.
+        retries: those of them that followed another try of the same request.
     """
 
     pod: PodSeen
@@ -70,6 +72,8 @@ class RouterPodSeen:
     mirrored: Mapping[str, int] = field(default_factory=dict)
     at: datetime | None = None
     error: str = ""
+    tries: Mapping[str, int] = field(default_factory=dict)
+    retries: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -155,12 +155,10 @@ class Measure:
     Attributes:
         tally: of all its pods.
         pods: bad and all requests by model pod, where the source can tell; empty otherwise.
-        sent: requests that the router sent to this arm, where the source can tell; None otherwise.
     """
 
     tally: Tally
     pods: Mapping[str, Rate] = field(default_factory=dict)
-    sent: float | None = None
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,6 @@ from modelrollout.engine.counters import ByArm, by_arm, complete, increments, re
 from modelrollout.engine.noises import Noises, Pods, listen, overhear, recall
 from modelrollout.engine.ramp import can_be_afforded
 from modelrollout.engine.wants import Against, AnalysisWants, MetricWants
-from modelrollout.evidence.routing import split_log_e
 from modelrollout.judges._base import Question, Weigher
 from modelrollout.schema import ApiModel
 
@@ -45,8 +44,6 @@ MISSED = 5.0
 """Requests that did not come: one time in 150 chance alone does it."""
 LONG_BLOCK = 60.0
 """Seconds."""
-MISMATCH = math.log(1000.0)
-"""Evidence that requests are split in other proportions than asked for; one in a thousand splits as asked for reaches it."""
 DETAILED = timedelta(minutes=1)
 """Details are made anew as rarely, unless something else has moved."""
 LATELY = 600.0
@@ -75,8 +72,8 @@ class Book:
         before: what stable did before the first sample, by slice, as far as its counters remember.
         noise: how much stable's own pods differ.
         tempered: the largest φ so far, by which all evidence was divided.
-        sent: requests sent to candidate and stable since the split began.
-        counted: requests counted of both since then, those of the last minutes more than those of long ago.
+        counted: requests counted of candidate and stable since the split began, those of the last minutes more than those
+            of long ago.
         span: seconds that they stand for.
         since: when it began.
         quiet_since: when the candidate's last request was counted, or counting began.
@@ -98,7 +95,6 @@ class Book:
     before: Mapping[str, Tally] = field(default_factory=dict)
     noise: Noises = field(default_factory=Noises)
     tempered: float = 1.0
-    sent: tuple[float, float] = (0.0, 0.0)
     counted: tuple[float, float] = (0.0, 0.0)
     span: float = 0.0
     since: datetime | None = None
@@ -214,7 +210,6 @@ def _count_from(book: Book, sample: Sample) -> Book:
         open={},
         seconds={},
         opened={},
-        sent=(0.0, 0.0),
         counted=(0.0, 0.0),
         span=0.0,
         missing=0,
@@ -231,7 +226,6 @@ def _cut(book: Book, wants: AnalysisWants, metric: MetricWants) -> Book:
         open={},
         seconds={},
         opened={},
-        sent=(0.0, 0.0),
         counted=(0.0, 0.0),
         span=0.0,
         since=None,
@@ -246,7 +240,6 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
     parts = {part for _, part in gathered} | {""}
     growth = _measures(wants, metric, by_arm(grown) if book.open else gathered, "")
     came = [_requests(measure) if measure is not None else 0.0 for measure in growth]
-    went = [(measure.sent or 0.0) if measure is not None else 0.0 for measure in growth]
     known, kept = book.noise, math.exp(-elapsed / LATELY)
     book = replace(
         _tempered(book, metric),
@@ -256,7 +249,6 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
         seconds={part: book.seconds.get(part, 0.0) + elapsed for part in parts},
         opened={part: book.opened.get(part, known) for part in parts},
         noise=_listen(known, wants, growth, elapsed, _by_pod(metric, grown, wants.scope.stable or wants.scope.arm)),
-        sent=(book.sent[0] + went[0], book.sent[1] + went[1]),
         counted=(book.counted[0] * kept + came[0], book.counted[1] * kept + came[1]),
         span=book.span * kept + elapsed,
         quiet_since=sample.at if came[0] else book.quiet_since,
@@ -413,12 +405,6 @@ def _speak(book: Book, wants: AnalysisWants, metric: MetricWants, reading: Readi
     judge = weigher(metric)
     if objections := [words for one in book.ledgers.values() if (words := judge.objection(metric.judge_config, one))]:
         return replace(reading, state=State.ERROR, value=None, message=objections[0])
-    if mismatched(book, wants.comparison.weight):
-        words = (
-            f"The candidate should get {wants.comparison.weight} % and gets "
-            f"{book.sent[0] / sum(book.sent):.1%} of {sum(book.sent):.0f} requests."
-        )
-        return replace(reading, state=State.MISMATCH, value=None, message=words)
     if _silent(book, wants, reading.at):
         return replace(reading, state=State.NO_TRAFFIC, value=None, message="No requests arrive.")
     return reading
@@ -443,13 +429,6 @@ def _rates(book: Book) -> dict[str, float | None]:
         "per_second": round(book.counted[0] / book.span, 4),
         "stable_per_second": round(book.counted[1] / book.span, 4),
     }
-
-
-def mismatched(book: Book, weight: int | None) -> bool:
-    """Return whether requests arrive in other proportions than asked for, beyond chance."""
-    if weight is None or not 0 < weight < 100 or not any(book.sent):
-        return False
-    return split_log_e(book.sent, (weight / 100, 1 - weight / 100)) >= MISMATCH
 
 
 def restless(before: Reading | None, after: Reading, wants: AnalysisWants) -> bool:

@@ -68,12 +68,18 @@ class Report:
         members: addresses by cluster.
         active: requests in flight by cluster.
         mirrored: requests sent to each mirror cluster since the pod started.
+        tries: for how many requests each cluster was chosen since then, each try counted, whether or not it reached a pod. A
+            request counts from the moment when it is sent, however long its answer takes and whether or not somebody is
+            still there to get it.
+        retries: tries that followed another one of the same request, by cluster.
     """
 
     version: str | None
     members: Mapping[str, frozenset[str]] = field(default_factory=dict)
     active: Mapping[str, int] = field(default_factory=dict)
     mirrored: Mapping[str, int] = field(default_factory=dict)
+    tries: Mapping[str, int] = field(default_factory=dict)
+    retries: Mapping[str, int] = field(default_factory=dict)
 
 
 class Router(ABC, Generic[C]):

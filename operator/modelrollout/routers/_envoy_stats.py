@@ -23,6 +23,11 @@ _WANTED = (
 )
 STATUS_PATH = f"/stats/prometheus?text_readouts&filter={quote('|'.join(_WANTED), safe='')}"
 _STATIC = frozenset({"admin", "clock", COLLECTOR})
+_TRIES = frozenset(
+    f"envoy_cluster_upstream_rq_{what}"
+    for what in ("total", "pending_failure_eject", "pending_overflow", "active_overflow")
+)
+"""What becomes of each try: a connection took it, none could be made, or limits were reached."""
 
 
 def parse_status(text: str) -> Report:
@@ -38,10 +43,14 @@ def parse_status(text: str) -> Report:
     members: dict[str, set[str]] = defaultdict(set)
     active: dict[str, int] = defaultdict(int)
     mirrored: dict[str, int] = {}
+    tries: dict[str, int] = defaultdict(int)
+    retries: dict[str, int] = {}
     for name, labels, value in parse_exposition(text):
         cluster = labels.get("envoy_cluster_name", "")
         if cluster in _STATIC:
             continue
+        if name in _TRIES:
+            tries[cluster] += int(value)
         match name:
             case "envoy_cluster_manager_cds_version_text":
                 versions["cds"] = labels["text_value"]
@@ -58,12 +67,18 @@ def parse_status(text: str) -> Report:
                 active[cluster] += int(value)
             case "envoy_cluster_upstream_rq_total" if cluster.endswith("-mirror"):
                 mirrored[cluster] = int(value)
+            case "envoy_cluster_upstream_rq_retry":
+                retries[cluster] = int(value)
+            case _:
+                pass
     agreed = len(versions) == 2 and len(set(versions.values())) == 1 and not warming
     return Report(
         version=versions["cds"] if agreed else None,
         members={cluster: frozenset(addresses) for cluster, addresses in members.items()},
         active=dict(active),
         mirrored=mirrored,
+        tries=dict(tries),
+        retries=retries,
     )
 
 

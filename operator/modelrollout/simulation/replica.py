@@ -24,6 +24,7 @@ from modelrollout.names import KIND, LABEL_COMPONENT, LABEL_NAME
 from modelrollout.simulation.agenda import Agenda
 from modelrollout.simulation.echo import Echo
 from modelrollout.simulation.faults import CrashedError
+from modelrollout.simulation.stillness import SETTLES
 from modelrollout.simulation.store import Change, Object, Store
 
 LAG = 0.02
@@ -207,5 +208,18 @@ class Replica:
         elif what == "probes":
             await self._prober.probe(key)
         else:
+            if self._is_uncounted(key):
+                self._answered[key] = self._agenda.now
+                await self._poller.poll_routers(key)
             await self._poller.poll_metrics(key)
         self._follow(key)
+
+    def _is_uncounted(self, key: Key) -> bool:
+        """Return whether routers that would answer as before have not told for long how they split the requests.
+
+        They are asked at the moment of a metric, at which everything is counted anyway.
+        """
+        analysis, answered = self._poller.wants(key).analysis, self._answered.get(key)
+        if analysis is None or analysis.comparison.weight is None or answered is None:
+            return False
+        return self._still(answered) and self._agenda.now - answered >= SETTLES

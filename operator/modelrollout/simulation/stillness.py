@@ -2,6 +2,7 @@
 
 A quiet hour holds 1800 such questions. Leaving them out changes no pass: what routers run, whom they know, and whether anything
 is in flight that left the route follow from pods, ConfigMaps and the route in the status, a short time after these changed.
+How requests are split does not; it is a check that may be made more seldom.
 """
 
 from datetime import datetime, timedelta

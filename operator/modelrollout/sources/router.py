@@ -43,9 +43,6 @@ _COUNTERS = {
     "envoy_cluster_upstream_rq_timeout": "timedOut",
     "envoy_cluster_upstream_rq_pending_overflow": "refused",
     "envoy_cluster_upstream_rq_active_overflow": "refused",
-    "envoy_cluster_upstream_rq_total": "sent",
-    "envoy_cluster_upstream_rq_pending_failure_eject": "unsent",
-    "envoy_cluster_upstream_rq_retry": "retried",
 }
 _ENDPOINTS = {"envoy_cluster_endpoint_rq_total": "total", "envoy_cluster_endpoint_rq_error": "bad"}
 _HISTOGRAMS = {
@@ -97,12 +94,9 @@ class RouterSource(Source[RouterConfig]):
     dropped    the same for copies: the router's doing, which says nothing about the candidate
     timedOut   requests that ran into the time-out; Envoy's histogram does not hold them
     le=0.25    requests that took at most so many seconds
-    sent       requests that a connection to a pod took, each try counted, from the moment when they are sent
-    unsent     requests that no connection took, because none could be made
-    retried    tries that followed another one of the same request, where the router tells them
     ========== ===================================================================================================
 
-    A client that leaves before the answer is in none of them but ``sent``.
+    A client that leaves before the answer is in none of them.
 
     For the error rate the same is kept of each pod, by its address: ``endpoint/10.0.0.1/total`` are tries sent to it, and
     ``endpoint/10.0.0.1/bad`` those that it answered with 5xx, and those for which the router made a 503 or 504 itself
@@ -191,17 +185,17 @@ class RouterSource(Source[RouterConfig]):
                 return Measured(quantile(buckets, config.quantile or DEFAULT_QUANTILE), round(buckets[math.inf]))
 
     def measure_arm(self, config: RouterConfig, increments: Mapping[str, float]) -> Measure | None:
-        """Turn what one arm did into a tally, with the requests that were sent to it."""
+        """Turn what one arm did into a tally."""
         match config.signal:
             case Signal.ERROR_RATE:
                 found, pods = _errors(increments), _pods(increments)
-                return Measure(found, pods, _sent(increments)) if found.total > 0 else None
+                return Measure(found, pods) if found.total > 0 else None
             case Signal.DROPPED:
                 found = _dropped(increments)
-                return Measure(found, sent=_sent(increments)) if found.total > 0 else None
+                return Measure(found) if found.total > 0 else None
             case Signal.LATENCY | Signal.FIRST_BYTE:
                 histogram = _histogram(_buckets(increments))
-                return Measure(histogram, sent=_sent(increments)) if histogram.total > 0 else None
+                return Measure(histogram) if histogram.total > 0 else None
             case Signal.REQUESTS:
                 return None
 
@@ -218,12 +212,6 @@ def _dropped(increments: Mapping[str, float]) -> Rate:
     grown = defaultdict(float, increments)
     ended = grown["completed"] + grown["cut"]
     return Rate(min(grown["dropped"] + grown["refused"], ended), ended)
-
-
-def _sent(increments: Mapping[str, float]) -> float:
-    """Return for how many requests this arm was chosen, whether or not they reached a pod."""
-    grown = defaultdict(float, increments)
-    return max(grown["sent"] + grown["unsent"] + grown["refused"] + grown["dropped"] - grown["retried"], 0.0)
 
 
 def _pods(increments: Mapping[str, float]) -> dict[str, Rate]:

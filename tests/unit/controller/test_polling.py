@@ -19,6 +19,9 @@ from modelrollout.judges.compare import PLUGIN as COMPARE
 from modelrollout.judges.compare import CompareConfig
 from modelrollout.routers._base import Report
 from modelrollout.sources._base import Fetch, Measured, Origin, Scope
+from modelrollout.sources._selectors import MARKER
+from modelrollout.sources.prometheus import PLUGIN as PROMETHEUS
+from modelrollout.sources.prometheus import PrometheusConfig
 from modelrollout.sources.router import PLUGIN as SIGNALS
 from modelrollout.sources.router import RouterConfig, Signal
 from tests.unit.controller.clock import EPOCH, now, seconds, virtual
@@ -33,14 +36,15 @@ def route(serial=1, *, clusters=("a", "b"), **status):
 
 
 class FakeRouter:
-    """Its status page is ``version``, or ``version cluster=requests``."""
+    """Its status page is ``version``, or ``version cluster=requests``: so many are in flight, and as many were sent."""
 
     status_port, status_path = 9901, "/status"
 
     def parse(self, text):
         version, *active = text.split()
         pairs = (pair.split("=") for pair in active)
-        return Report(version, active={name: int(count) for name, count in pairs})
+        numbers = {name: int(count) for name, count in pairs}
+        return Report(version, active=numbers, tries=numbers)
 
 
 ROUTER = FakeRouter()
@@ -99,7 +103,9 @@ QUERY = MetricWants("query", Gauge(), "up", JUDGE, None)
 COUNT = MetricWants("count", Requests(), None, JUDGE, None)
 PREDICTED = MetricWants("predicted", Predictions(), None, JUDGE, None)
 COMPARED = MetricWants("errors", SIGNALS, RouterConfig(signal=Signal.ERROR_RATE), COMPARE, CompareConfig())
-SCOPE = Scope("n", "d", "b", "b", "a", ())
+PAIR = {"bad": 'failed{pod=~"$pods"}', "total": 'requests{pod=~"$pods"}'}
+SCRAPED = replace(COMPARED, source=PROMETHEUS, source_config=PrometheusConfig.model_validate({"counters": PAIR}))
+SCOPE = Scope("n", "d", "b", "b", "a", ("pb",), ("pa",))
 
 
 def measure(*metrics, epoch="1", interval=1.0, not_before=EPOCH, attempt="b/1"):
@@ -113,6 +119,7 @@ class World:
     def __init__(self, **options):
         self.page, self.number = "1-x", 1.0
         self.collected = "1"
+        self.answer = lambda: self.number
         self.hang_prometheus = self.hang_routers = self.hang_collectors = False
         self.hangs = ""
         self.asked, self.queries, self.collections = [], [], []
@@ -150,7 +157,7 @@ class World:
             await asyncio.sleep(5)
             raise SourceError("Asking Prometheus: no answer within 5 s.")
         await asyncio.sleep(0.001)
-        return self.number
+        return self.answer()
 
     def want(self, *, fast=None, analysis=None, status=None, key=KEY):
         routers = None if fast is None else RouterWants(ROUTER, fast=fast)
@@ -578,6 +585,16 @@ def counted(*, candidate, stable):
     return "\n".join(lines) + "\n"
 
 
+def scraped():
+    """Return what Prometheus has counted: 10 requests a second of the candidate's pod, and 90 of stable's."""
+    result = [
+        {"metric": {"pod": pod, MARKER: kind}, "value": [now().timestamp(), str(rate * round(seconds()))]}
+        for pod, requests in (("pb", 10), ("pa", 90))
+        for kind, rate in (("bad", 0), ("total", requests))
+    ]
+    return {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+
 class TestEvidence:
     """Candidate and stable get 20 and 80 requests a second; of the candidate's two fail, of stable's one."""
 
@@ -612,6 +629,21 @@ class TestEvidence:
         assert self.said(after).requests == first.requests + 10 * 20
         assert self.said(after).against > first.against
         await end(after)
+
+    @pytest.mark.parametrize(("share", "state"), [(10, State.VALUE), (30, State.MISMATCH)])
+    @virtual
+    async def test_numbers_from_prometheus_wait_for_routers_that_split_as_asked(self, share, state):
+        world = World()
+        world.page = lambda: f"1-x b={share * round(seconds())} a={(100 - share) * round(seconds())}"
+        world.answer = scraped
+        world.want(fast=False, analysis=measure(SCRAPED, interval=10.0))
+        await asyncio.sleep(120)
+        found = world.readings()["errors"]
+        assert found.state is state
+        assert found.evidence.requests > 0
+        # Nobody is asked for the split alone.
+        assert len(world.asked) == pytest.approx(60, abs=1)
+        await end(world)
 
     @virtual
     async def test_a_checkpoint_of_another_attempt_is_no_evidence_and_is_not_kept(self):

@@ -195,26 +195,23 @@ def measure(signal: Signal, grown: dict[str, float]) -> Measure | None:
 
 
 @pytest.mark.parametrize(
-    ("signal", "grown", "rate", "sent"),
+    ("signal", "grown", "rate"),
     [
-        (Signal.ERROR_RATE, {"completed": 100, "failed": 3, "sent": 102}, Rate(3, 100), 102),
-        (Signal.ERROR_RATE, {"completed": 6, "cut": 4, "sent": 10}, Rate(4, 10), 10),
-        (Signal.ERROR_RATE, {"completed": 10, "failed": 6, "dropped": 5, "sent": 5}, Rate(1, 5), 10),
-        (Signal.ERROR_RATE, {"completed": 10, "failed": 10, "unsent": 9, "refused": 1}, Rate(10, 10), 10),
-        (Signal.ERROR_RATE, {"completed": 10, "unsent": 4, "sent": 10, "retried": 4}, Rate(0, 10), 10),
-        (Signal.DROPPED, {"completed": 10, "failed": 2, "refused": 2, "sent": 8}, Rate(2, 10), 10),
+        (Signal.ERROR_RATE, {"completed": 100, "failed": 3}, Rate(3, 100)),
+        (Signal.ERROR_RATE, {"completed": 6, "cut": 4}, Rate(4, 10)),
+        (Signal.ERROR_RATE, {"completed": 10, "failed": 6, "dropped": 5}, Rate(1, 5)),
+        (Signal.ERROR_RATE, {"completed": 10, "failed": 10, "refused": 1}, Rate(10, 10)),
+        (Signal.DROPPED, {"completed": 10, "failed": 2, "refused": 2}, Rate(2, 10)),
     ],
 )
-def test_rates_of_an_arm_and_what_was_sent_to_it(
-    signal: Signal, grown: dict[str, float], rate: Rate, sent: float
-) -> None:
-    assert measure(signal, grown) == Measure(rate, sent=sent)
+def test_rates_of_an_arm(signal: Signal, grown: dict[str, float], rate: Rate) -> None:
+    assert measure(signal, grown) == Measure(rate)
 
 
 @pytest.mark.parametrize("signal", Signal)
 def test_nothing_to_count_is_nothing(signal: Signal) -> None:
     assert measure(signal, {}) is None
-    assert measure(signal, {"sent": 3.0, "endpoint/10.0.0.1/total": 3.0}) is None
+    assert measure(signal, {"endpoint/10.0.0.1/total": 3.0}) is None
 
 
 def test_requests_per_second_are_no_tally() -> None:
@@ -222,13 +219,13 @@ def test_requests_per_second_are_no_tally() -> None:
 
 
 def test_a_histogram_lists_every_bound_that_the_router_has() -> None:
-    found = measure(Signal.LATENCY, {"le=0.1": 90, "le=0.2": 100, "le=inf": 100, "timedOut": 3, "cut": 2, "sent": 110})
+    found = measure(Signal.LATENCY, {"le=0.1": 90, "le=0.2": 100, "le=inf": 100, "timedOut": 3, "cut": 2})
     assert found is not None
     assert isinstance(found.tally, Histogram)
     assert [bound for bound, _ in found.tally.buckets] == [*(bound / 1000 for bound in BUCKETS), math.inf]
     counts = dict(found.tally.buckets)
     assert [counts[bound] for bound in (0.08, 0.1, 0.15, 0.2, 300, math.inf)] == [0, 90, 90, 100, 100, 105]
-    assert (found.sent, found.pods) == (110, {})
+    assert found.pods == {}
 
 
 def test_the_bounds_are_those_that_the_router_is_told() -> None:
@@ -275,13 +272,13 @@ def test_a_recorded_page_has_all_of_it() -> None:
         counters = parse(signal, {"r0": recorded("envoy-1.40")}, scope).counters
         found = measure(signal, {key.series: value for key, value in counters.items() if key.arm == "stable"})
         pods = {"10.0.0.1": Rate(5, 41)} if signal is Signal.ERROR_RATE else {}
-        assert found == Measure(tally, pods, sent=41)
+        assert found == Measure(tally, pods)
     for signal, total in ((Signal.LATENCY, 41), (Signal.FIRST_BYTE, 36)):
         counters = parse(signal, {"r0": recorded("envoy-1.40")}, scope).counters
         found = measure(signal, {key.series: value for key, value in counters.items() if key.arm == "stable"})
         assert found is not None
         assert isinstance(found.tally, Histogram)
-        assert (found.tally.total, found.sent) == (total, 41)
+        assert found.tally.total == total
 
 
 def test_a_page_is_read_once_for_all_metrics_of_a_poll() -> None:
