@@ -24,13 +24,14 @@ from modelrollout.names import KIND, LABEL_COMPONENT, LABEL_NAME
 from modelrollout.simulation.agenda import Agenda
 from modelrollout.simulation.echo import Echo
 from modelrollout.simulation.faults import CrashedError
-from modelrollout.simulation.stillness import SETTLES
 from modelrollout.simulation.store import Change, Object, Store
 
 LAG = 0.02
 """Seconds until a watch tells a change."""
 TURN = 0.01
 """Seconds between a wake and the pass: what comes in between is one wake."""
+COUNTS = timedelta(minutes=2)
+"""How often quiet routers are asked how they split the requests."""
 
 
 class Replica:
@@ -222,4 +223,4 @@ class Replica:
         analysis, answered = self._poller.wants(key).analysis, self._answered.get(key)
         if analysis is None or analysis.comparison.weight is None or answered is None:
             return False
-        return self._still(answered) and self._agenda.now - answered >= SETTLES
+        return self._still(answered) and self._agenda.now - answered >= COUNTS
