@@ -88,6 +88,10 @@ Sampled = Callable[[AnalysisWants, MetricWants, Sample], Sample]
 """Told what is measured and what was found; returns what counts."""
 
 
+Answers = Mapping[str, Any] | SourceError
+"""What was asked for a metric, by router pod; or why there is nothing."""
+
+
 def as_found(_wants: AnalysisWants, _metric: MetricWants, sample: Sample) -> Sample:
     """Return a sample as it was found."""
     return sample
@@ -238,17 +242,25 @@ class Poller:
         wants = watch.wants.analysis if watch else None
         if watch is None or wants is None:
             return
-        pages = {
-            Origin.ROUTERS: _Once(lambda: self._pages(key, partial(self._status_page, wants.router))),
-            Origin.COLLECTORS: _Once(lambda: self._pages(key, partial(self._collected, wants.router))),
-        }
-        metrics = [metric for metric in wants.metrics if lane in (None, _lane(wants, metric))]
-        await asyncio.gather(*(self._measure(key, watch, wants, metric, pages) for metric in metrics))
+        asked = [(metric, _fetch(wants, metric)) for metric in wants.metrics if lane in (None, _lane(wants, metric))]
+        pages = ((Origin.ROUTERS, self._status_page), (Origin.COLLECTORS, self._collected))
+        for origin, ask in pages:
+            # All metrics of a poll read the same pages.
+            readers = [metric for metric, fetch in asked if fetch.origin is origin]
+            if readers:
+                answers = await _caught(self._pages(key, partial(ask, wants.router)))
+                for metric in readers:
+                    self._take(key, watch, wants, metric, answers)
+        queries = [(metric, fetch.query) for metric, fetch in asked if fetch.origin is Origin.PROMETHEUS]
+        await asyncio.gather(*(self._query(key, watch, wants, metric, query) for metric, query in queries))
 
-    async def _measure(
-        self, key: Key, watch: _Watch, wants: AnalysisWants, metric: MetricWants, pages: "_Pages"
-    ) -> None:
-        sample = self._sampled(wants, metric, await self._sample(wants, metric, pages))
+    async def _query(self, key: Key, watch: _Watch, wants: AnalysisWants, metric: MetricWants, query: str) -> None:
+        async with self._queries_at_once:
+            answer = await _caught(self._http.prometheus(query))
+        self._take(key, watch, wants, metric, answer if isinstance(answer, SourceError) else {"": answer})
+
+    def _take(self, key: Key, watch: _Watch, wants: AnalysisWants, metric: MetricWants, answers: Answers) -> None:
+        sample = self._sampled(wants, metric, self._read(wants, metric, answers))
         # The stage may have changed while the source was slow: the answer then belongs to a question nobody asks any more.
         if watch.epoch == wants.epoch and self._fold(watch, wants, metric, sample):
             self._wake(key)
@@ -297,20 +309,16 @@ class Poller:
         watch.learnt[metric.name] = Entry(wants.scope.revision, sample.at, found.tally)
         return True
 
-    async def _sample(self, wants: AnalysisWants, metric: MetricWants, pages: "_Pages") -> Sample:
-        fetch = _fetch(wants, metric)
+    def _read(self, wants: AnalysisWants, metric: MetricWants, answers: Answers) -> Sample:
+        origin = _fetch(wants, metric).origin
         try:
-            match fetch.origin:
-                case Origin.ROUTERS | Origin.COLLECTORS:
-                    answers: Mapping[str, Any] = await pages[fetch.origin].get()
-                case Origin.PROMETHEUS:
-                    async with self._queries_at_once:
-                        answers = {"": await self._http.prometheus(fetch.query)}
+            if isinstance(answers, SourceError):
+                raise answers
             sample = metric.source.parse(metric.source_config, wants.scope, answers, self._clock())
         except SourceError as exc:
-            self._tell(fetch.origin, "error")
+            self._tell(origin, "error")
             return Sample(at=self._clock(), state=State.ERROR, message=str(exc))
-        self._tell(fetch.origin, "ok")
+        self._tell(origin, "ok")
         return sample
 
     async def _pages(self, key: Key, ask: Callable[[str], Awaitable[str]]) -> dict[str, str]:
@@ -433,26 +441,12 @@ async def _pause(sooner: asyncio.Event, limit: timedelta) -> None:
         return
 
 
-class _Once:
-    """Something that is fetched once per poll and shared by all metrics, its error included."""
-
-    def __init__(self, fetch: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
-        self._fetch = fetch
-        self._task: asyncio.Future[Mapping[str, Any]] | None = None
-
-    async def get(self) -> Mapping[str, Any]:
-        """Return the answers.
-
-        Raises:
-            SourceError: there are none.
-        """
-        if self._task is None:
-            self._task = asyncio.ensure_future(self._fetch())
-        return await self._task
-
-
-_Pages = Mapping[Origin, _Once]
-"""The pages that all metrics of a poll share, by where they come from."""
+async def _caught(answer: Awaitable[Any]) -> Any:  # noqa: ANN401  # whatever is answered
+    """Return an answer, or why there is none."""
+    try:
+        return await answer
+    except SourceError as exc:
+        return exc
 
 
 def _signature(routers: Mapping[str, RouterPodSeen], leaving: frozenset[str] | None) -> object:
