@@ -46,7 +46,7 @@ class Judge(ABC, Generic[C]):
         return False
 
     def compares(self, config: C) -> bool:  # noqa: ARG002  # most judges look at the candidate alone
-        """Return whether it needs stable beside the candidate."""
+        """Return whether it needs stable beside the candidate: a block must then hold requests of both."""
         return False
 
     def needs_baseline(self, config: C) -> bool:  # noqa: ARG002  # most judges take stable as it is
@@ -118,10 +118,6 @@ class Weigher(Judge[C], Generic[C, L]):
     @abstractmethod
     def forms(self, config: C) -> frozenset[type]:
         """Return what tallies it accepts."""
-
-    def needs_stable(self, config: C) -> bool:  # noqa: ARG002  # most hold the candidate against it
-        """Return whether a block must hold requests of stable, where it answers any."""
-        return True
 
     @abstractmethod
     def begin(self, config: C, question: Question) -> L:
