@@ -86,8 +86,7 @@ def _ramp_place(spec: ModelDeploymentSpec) -> str:
 def _bounds(metric: Metric) -> bool:
     """Return whether a metric bounds how much more often than stable the candidate answers badly."""
     source, config = metric.source()
-    judge, judge_config = metric.judge()
-    return metric.decides and judge.compares(judge_config) and Rate in source.forms(config)
+    return metric.decides and metric.compares and Rate in source.forms(config)
 
 
 def metric_problems(spec: ModelDeploymentSpec, metric: Metric, place: str) -> Iterator[Problem]:
@@ -110,17 +109,17 @@ def metric_problems(spec: ModelDeploymentSpec, metric: Metric, place: str) -> It
         fraction=source.fraction(source_config),
         forms=source.forms(source_config),
     )
-    if judge.compares(judge_config) and not any(0 < stage.weight < WHOLE or stage.mirror for stage in spec.stages()):
+    if metric.compares and not any(0 < stage.weight < WHOLE or stage.mirror for stage in spec.stages()):
         strategy, _ = spec.strategy.chosen()
         reason = (
             f"compares both versions over the same minutes, and with this {strategy.name} only one ever gets requests"
         )
         remedy = "Begin with a shadow, use canary, or hold it against a limit: threshold with evidence: sequential."
         yield Problem(f"{place}.{judge.name}", reason, remedy)
-    if source.forms(source_config) == {Shares} and not judge.compares(judge_config):
+    if source.forms(source_config) == {Shares} and not metric.compares:
         reason = "this metric is the shares of classes, which are no single number"
         yield Problem(f"{place}.{judge.name}", reason, "Use compare.")
-    if source.forms(source_config) == {Features} and not judge.compares(judge_config):
+    if source.forms(source_config) == {Features} and not metric.compares:
         reason = "this metric is the distributions of features, which are no single number"
         yield Problem(f"{place}.{judge.name}", reason, "Use drift.")
     if not missing:

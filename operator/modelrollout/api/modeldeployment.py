@@ -117,6 +117,24 @@ class Metric(ApiModel):
         """Return the judge and its config."""
         return chosen(self, JUDGES)
 
+    @property
+    def weighs(self) -> bool:
+        """Whether evidence is gathered of it."""
+        judge, config = self.judge()
+        return judge.weighs(config)
+
+    @property
+    def compares(self) -> bool:
+        """Whether it needs stable beside the candidate."""
+        judge, config = self.judge()
+        return judge.compares(config)
+
+    @property
+    def min_requests(self) -> int:
+        """Requests of the candidate that a window, or a pass by evidence, needs; 0 for a gauge."""
+        judge, config = self.judge()
+        return judge.min_requests(config)
+
 
 def _same_kind(names: list[str]) -> Rule:
     return Rule(
@@ -310,8 +328,7 @@ class ModelDeploymentSpec(ApiModel):
 
 def weighs(spec: ModelDeploymentSpec) -> bool:
     """Return whether a rollout gathers evidence, which must outlive a restart."""
-    judges = (metric.judge() for metric in (spec.analysis.metrics if spec.analysis is not None else ()))
-    return any(judge.weighs(config) for judge, config in judges)
+    return any(metric.weighs for metric in (spec.analysis.metrics if spec.analysis is not None else ()))
 
 
 def hashed_content(spec: ModelDeploymentSpec) -> dict[str, Any]:

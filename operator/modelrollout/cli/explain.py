@@ -257,7 +257,7 @@ def _weighed(context: Context) -> bool:
     """Return whether evidence is gathered in the stage by anything that decides: only that ends a hold early."""
     analysis = context.spec.analysis
     return any(
-        metric.decides and judged(context, metric) and metric.judge()[0].weighs(metric.judge()[1])
+        metric.decides and judged(context, metric) and metric.weighs
         for metric in (analysis.metrics if analysis is not None else ())
     )
 
@@ -337,8 +337,7 @@ def _at(context: Context, index: int) -> Context:
 def _unproven(context: Context, stage: Stage) -> frozenset[str]:
     """Return the metrics that need prove nothing here: it is enough that the candidate is not shown to be worse."""
     metrics = context.spec.analysis.metrics if context.spec.analysis is not None else ()
-    weighed = frozenset(metric.name for metric in metrics if metric.judge()[0].weighs(metric.judge()[1]))
-    return weighed - due(context, stage)
+    return frozenset(metric.name for metric in metrics if metric.weighs) - due(context, stage)
 
 
 def _ends(stage: Stage, must_pass: tuple[str, ...], unproven: frozenset[str], rung: str, *, approval: bool) -> str:
@@ -364,7 +363,7 @@ def _and(names: tuple[str, ...]) -> str:
 def _metric(metric: Metric, stages: tuple[StagePlan, ...]) -> MetricPlan:
     source, source_config = metric.source()
     judge, judge_config = metric.judge()
-    least = judge.min_requests(judge_config)
+    least = metric.min_requests
     shares = {
         stage.label: max(stage.weight, stage.mirror) for stage in stages if metric.name in stage.judged + stage.watched
     }
@@ -450,8 +449,7 @@ def _late(context: Context, forecasts: tuple[Forecast, ...], rps: float | None) 
                 if (one.metric, one.stage) == (metric.name, stage.label) and one.requests is not None:
                     takes = _takes_yet(one.requests - seen, rps * share)
                     told += [f"{about(takes)} at {one.rate:.1%} {_bad(one)}"] if takes > there_is else []
-            judge, config = metric.judge()
-            first = _takes_yet(judge.min_requests(config) - seen, rps * share)
+            first = _takes_yet(metric.min_requests - seen, rps * share)
             if not told and first > there_is:
                 told = [f"{about(first)} for its first requests"]
             if told:
@@ -461,8 +459,7 @@ def _late(context: Context, forecasts: tuple[Forecast, ...], rps: float | None) 
 
 def _seen(context: Context, metric: Metric, index: int, rps: float) -> float:
     """Return how many requests the holds of the stages before one bring; only evidence is carried over."""
-    judge, config = metric.judge()
-    if not judge.weighs(config):
+    if not metric.weighs:
         return 0.0
     return math.fsum(
         rps * _share(context.spec, metric, stage) * (stage.hold / timedelta(seconds=1))

@@ -153,16 +153,11 @@ def _panel(context: Context, mode: Mode) -> Panel:
     rollout, analysis = context.progressing, context.spec.analysis
     assert rollout is not None
     assert analysis is not None
-    members = [metric for metric in analysis.metrics if (metric.mode or Mode.GATE) is mode and _weighs(metric)]
+    members = [metric for metric in analysis.metrics if (metric.mode or Mode.GATE) is mode and metric.weighs]
     heard = [metric for metric in members if any(speaks_in(stage, metric) for stage in context.stages)]
     sliced = sum(_is_sliced(metric) for metric in heard)
     settled = rollout.settled if mode is Mode.GATE else ()
     return Panel(len(heard), sliced * len(parts_of(analysis.slices)), settled)
-
-
-def _weighs(metric: Metric) -> bool:
-    judge, config = metric.judge()
-    return judge.weighs(config)
 
 
 def _is_sliced(metric: Metric) -> bool:

@@ -10,7 +10,6 @@ import math
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from modelrollout.api.modeldeployment import Metric
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import State
 from modelrollout.domain.stage import Stage, StageKind
@@ -50,18 +49,12 @@ def due(context: Context, stage: Stage) -> frozenset[str]:
         return frozenset(
             metric.name
             for metric in analysis.metrics
-            if speaks_in(stage, metric) and not compares(metric) and not any(speaks_in(one, metric) for one in trial)
+            if speaks_in(stage, metric) and not metric.compares and not any(speaks_in(one, metric) for one in trial)
         )
     rest = takewhile(lambda later: later.kind is not StageKind.FULL, context.stages[rollout.stage + 1 :])
     following = [later for later in rest if later.kind is not StageKind.PAUSE]
     chances = {metric.name: any(speaks_in(later, metric) for later in following) for metric in analysis.metrics}
     return frozenset(name for name, again in chances.items() if not again)
-
-
-def compares(metric: Metric) -> bool:
-    """Return whether a metric needs stable beside the candidate."""
-    judge, config = metric.judge()
-    return judge.compares(config)
 
 
 def _lenient(context: Context, gate: Gate, *, baking: bool) -> Gate:
