@@ -118,6 +118,12 @@ class Metric(ApiModel):
         return chosen(self, JUDGES)
 
     @property
+    def must_pass(self) -> bool:
+        """Whether the rollout waits until it passes; a metric that it does not wait for may still send it home."""
+        judge, config = self.judge()
+        return self.decides and judge.required(config)
+
+    @property
     def weighs(self) -> bool:
         """Whether evidence is gathered of it."""
         judge, config = self.judge()

@@ -286,7 +286,7 @@ def _plans(context: Context) -> Iterator[StagePlan]:
         # FULL ends as soon as it is verified, so nothing is measured in it.
         speaking = [metric for metric in metrics if stage.kind is not StageKind.FULL and judged(here, metric)]
         names = tuple(metric.name for metric in speaking if metric.decides)
-        required = tuple(metric.name for metric in speaking if metric.decides and _required(metric))
+        required = tuple(metric.name for metric in speaking if metric.must_pass)
         rung = ends_when(spec.stages(), index)
         must_pass = bool(required) and stage.kind is not StageKind.PAUSE and not rung
         approval = stage.kind is not StageKind.FULL and (stage.approval or _asks(spec, stage, names))
@@ -304,12 +304,6 @@ def _plans(context: Context) -> Iterator[StagePlan]:
             approval=approval,
             ends=_ends(stage, required if must_pass else (), _unproven(here, stage), rung, approval=approval),
         )
-
-
-def _required(metric: Metric) -> bool:
-    """Return whether the rollout waits for a pass; one that it does not wait for can still take it back."""
-    _, config = metric.judge()
-    return bool(getattr(config, "required", True))
 
 
 def _asks(spec: ModelDeploymentSpec, stage: Stage, judged_here: tuple[str, ...]) -> bool:
@@ -436,7 +430,7 @@ def _late(context: Context, forecasts: tuple[Forecast, ...], rps: float | None) 
     if analysis is None or analysis.deadline is None or not rps:
         return
     for metric in analysis.metrics:
-        if not metric.decides or not _required(metric):
+        if not metric.must_pass:
             continue
         for index, stage in enumerate(context.stages):
             share, there_is = _share(context.spec, metric, stage), stage.hold + analysis.deadline

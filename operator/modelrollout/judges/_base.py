@@ -53,6 +53,10 @@ class Judge(ABC, Generic[C]):
         """Return whether it needs to know how much stable differs from itself, see ``spec.analysis.predictions.baseline``."""
         return False
 
+    def required(self, config: C) -> bool:  # noqa: ARG002  # most judges leave nothing else
+        """Return whether the rollout waits for a pass; a metric that it does not wait for can still take it back."""
+        return True
+
     def watcher(self, config: C) -> "tuple[Judge[Any], Any] | None":
         """Return who goes on watching once one version answers everything, with its config; None: nobody can.
 
