@@ -8,16 +8,13 @@ from dataclasses import replace
 
 from modelrollout.api.captures import capture_problems, prediction_problems
 from modelrollout.api.labelling import label_problems
-from modelrollout.api.modeldeployment import SOURCES, Metric, ModelDeploymentSpec
+from modelrollout.api.modeldeployment import SOURCES, WHOLE, Metric, ModelDeploymentSpec
 from modelrollout.api.observations import observation_problems
 from modelrollout.api.room import room_problems
-from modelrollout.api.watched import monitor_problems
+from modelrollout.api.watched import monitor_problems, watched
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.tally import Features, Rate, Shares
 from modelrollout.names import candidate_service, router
-
-WHOLE = 100
-"""Percent."""
 
 
 def consistency_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
@@ -89,6 +86,12 @@ def _bounds(metric: Metric) -> bool:
     return metric.decides and metric.compares and Rate in source.forms(config)
 
 
+def _is_ever_asked(spec: ModelDeploymentSpec, metric: Metric) -> bool:
+    """Return whether a metric can come to a verdict in a rollout, or goes on being watched after it."""
+    in_rollout = any(metric.decided_in(stage) for stage in spec.stages())
+    return in_rollout or metric.name in {one.name for one in watched(spec)}
+
+
 def metric_problems(spec: ModelDeploymentSpec, metric: Metric, place: str) -> Iterator[Problem]:
     """Yield why a metric cannot be measured under a spec, or not be judged as asked.
 
@@ -116,6 +119,10 @@ def metric_problems(spec: ModelDeploymentSpec, metric: Metric, place: str) -> It
         )
         remedy = "Begin with a shadow, use canary, or hold it against a limit: threshold with evidence: sequential."
         yield Problem(f"{place}.{judge.name}", reason, remedy)
+    elif not source.needs_copies(source_config) and not _is_ever_asked(spec, metric):
+        reason = "no stage before the last has requests of clients that it could be measured by"
+        remedy = "Use canary." if metric.compares else "Add a bake, or use canary."
+        yield Problem(f"{place}.{source.name}", reason, remedy)
     if source.forms(source_config) == {Shares} and not metric.compares:
         reason = "this metric is the shares of classes, which are no single number"
         yield Problem(f"{place}.{judge.name}", reason, "Use compare.")

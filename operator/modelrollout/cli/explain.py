@@ -522,6 +522,7 @@ def _notes(context: Context, rps: float | None) -> Iterator[str]:
         yield _labels(context, analysis, analysis.labels, rps)
     if analysis is not None and analysis.monitor is not None:
         yield from _monitor(spec, analysis.monitor)
+    yield from _never_judged(spec)
     if not any(stage.kind is StageKind.BAKE for stage in stages):
         yield "There is no bake: stable is taken away right after the switch to 100 %. To go back is then a new rollout."
     else:
@@ -604,6 +605,17 @@ def _monitor(spec: ModelDeploymentSpec, monitor: Monitor) -> Iterator[str]:
     plain = tuple(one.name for one in metrics if not one.judge.weighs(one.judge_config))
     if plain:
         yield f"{_and(plain)}: plain windows, for which nobody can say how often chance alone breaks them."
+
+
+def _never_judged(spec: ModelDeploymentSpec) -> Iterator[str]:
+    """Yield what says nothing in any rollout: of such metrics only those are accepted that are watched afterwards."""
+    metrics = spec.analysis.metrics if spec.analysis is not None else ()
+    names = tuple(one.name for one in metrics if not any(one.decided_in(stage) for stage in spec.stages()))
+    if names:
+        yield (
+            f"{_and(names)}: judged in no stage, because none before the last has requests of clients to measure "
+            f"{'them' if len(names) > 1 else 'it'} by. A bake has."
+        )
 
 
 def _golden(golden: Golden) -> str:

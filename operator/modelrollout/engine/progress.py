@@ -21,7 +21,7 @@ from modelrollout.engine.proof import about, proven_at, remaining, risk_known, s
 from modelrollout.engine.ramp import next_rung, why_it_stays
 from modelrollout.engine.reference import known as references
 from modelrollout.engine.verdicts import Assessed, Panel
-from modelrollout.engine.wants import epoch_of, judged, speaks_in
+from modelrollout.engine.wants import epoch_of, judged
 from modelrollout.names import mirror_cluster
 from modelrollout.schema import format_duration
 
@@ -154,7 +154,7 @@ def _panel(context: Context, mode: Mode) -> Panel:
     assert rollout is not None
     assert analysis is not None
     members = [metric for metric in analysis.metrics if (metric.mode or Mode.GATE) is mode and metric.weighs]
-    heard = [metric for metric in members if any(speaks_in(stage, metric) for stage in context.stages)]
+    heard = [metric for metric in members if any(metric.speaks_in(stage) for stage in context.stages)]
     sliced = sum(_is_sliced(metric) for metric in heard)
     settled = rollout.settled if mode is Mode.GATE else ()
     return Panel(len(heard), sliced * len(parts_of(analysis.slices)), settled)

@@ -15,7 +15,6 @@ from modelrollout.domain.reading import State
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.context import Context
-from modelrollout.engine.wants import speaks_in
 
 LONGEST = 365 * 86400.0
 """Seconds; whatever needs longer never ends."""
@@ -49,11 +48,11 @@ def due(context: Context, stage: Stage) -> frozenset[str]:
         return frozenset(
             metric.name
             for metric in analysis.metrics
-            if speaks_in(stage, metric) and not metric.compares and not any(speaks_in(one, metric) for one in trial)
+            if metric.speaks_in(stage) and not metric.compares and not any(metric.speaks_in(one) for one in trial)
         )
     rest = takewhile(lambda later: later.kind is not StageKind.FULL, context.stages[rollout.stage + 1 :])
     following = [later for later in rest if later.kind is not StageKind.PAUSE]
-    chances = {metric.name: any(speaks_in(later, metric) for later in following) for metric in analysis.metrics}
+    chances = {metric.name: any(metric.speaks_in(later) for later in following) for metric in analysis.metrics}
     return frozenset(name for name, again in chances.items() if not again)
 
 
