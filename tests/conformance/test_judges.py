@@ -129,6 +129,13 @@ def test_evidence_alone_makes_a_pass_and_never_a_failure(plugin: Any, config: An
         assert plugin.blame_words(config, found, 0.05)
 
 
+@pytest.mark.parametrize(("plugin", "config"), EVERY)
+def test_what_is_not_required_holds_nothing_up_until_it_passes(plugin: Any, config: Any) -> None:
+    found = Evidence(candidate=0.5, stable=0.5)
+    gate = plugin.judge(config, Reading("m", "e", NOW, State.VALUE, 0.5, closed=False, evidence=found), None)
+    assert gate.ignored is not plugin.required(config)
+
+
 @pytest.mark.parametrize(("plugin", "config"), WEIGHING)
 def test_without_evidence_nothing_is_concluded(plugin: Any, config: Any) -> None:
     for state, closed, value in itertools.product(State, (True, False), (*VALUES, None)):

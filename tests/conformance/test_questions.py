@@ -78,10 +78,9 @@ def test_what_is_accepted_can_be_judged(source: str, config: Any) -> None:
             continue
         assert accepted.analysis is not None
         (metric,) = accepted.analysis.metrics
-        weighs = metric.judge()[0].weighs(metric.judge()[1])
-        gate = (weigh if weighs else hold)(*metric.source(), *metric.judge())  # type: ignore[operator]  # plugins know their own
+        gate = (weigh if metric.weighs else hold)(*metric.source(), *metric.judge())  # type: ignore[operator]  # plugins know their own
         assert gate.name == "m"
-        assert gate.verdict is not Verdict.FAIL or not weighs
+        assert gate.verdict is not Verdict.FAIL or not metric.weighs
 
 
 def accepted_by(source: str, config: Any) -> set[str]:

@@ -62,7 +62,9 @@ shadows = st.builds(
 
 def _analysis(strategy: dict[str, Any], chosen: str) -> dict[str, Any] | None:
     """Return an analysis; predictions are compared only where requests are copied, and then maybe with stable's own."""
-    if chosen == "none":
+    switch = strategy.get("blueGreen")
+    # Where no stage has requests that could be counted, a metric that counts them is refused.
+    if chosen == "none" or (switch is not None and not {"bake", "shadow"} & switch.keys()):
         return None
     found = errors(deadline="60s", onInconclusive="rollback")
     if chosen == "golden":

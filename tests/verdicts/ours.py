@@ -244,7 +244,7 @@ class Ours(Rule):
 
     def _decide(self, reading: Reading, seconds: float) -> str | None:
         self.evidence, self.slices = reading.evidence, reading.slices
-        gates = assess(
+        gates, _ = assess(
             [(METRIC, self.metric.judge, self.metric.judge_config)],
             {METRIC: reading},
             self._gates,

@@ -123,7 +123,7 @@ def prediction_problems(spec: ModelDeploymentSpec, metric: Metric, place: str) -
         yield Problem(place_of_source, "compares answers to copied requests, and no stage copies any", _copies(spec))
     if isinstance(config, PredictionsConfig):
         yield from _unknown_place(spec, config, place_of_source)
-    if judge.compares(judge_config) and source.paired(config) and Paired not in source.forms(config):
+    if metric.compares and source.paired(config) and Paired not in source.forms(config):
         reason = "this metric is about the difference between both versions already"
         yield Problem(place_of_judge, reason, "Hold it against a limit: threshold, or agreement.")
     if judge.needs_baseline(judge_config):

@@ -8,16 +8,13 @@ from dataclasses import replace
 
 from modelrollout.api.captures import capture_problems, prediction_problems
 from modelrollout.api.labelling import label_problems
-from modelrollout.api.modeldeployment import SOURCES, Metric, ModelDeploymentSpec
+from modelrollout.api.modeldeployment import SOURCES, WHOLE, Metric, ModelDeploymentSpec
 from modelrollout.api.observations import observation_problems
 from modelrollout.api.room import room_problems
-from modelrollout.api.watched import monitor_problems
+from modelrollout.api.watched import monitor_problems, watched
 from modelrollout.domain.problem import Problem
 from modelrollout.domain.tally import Features, Rate, Shares
 from modelrollout.names import candidate_service, router
-
-WHOLE = 100
-"""Percent."""
 
 
 def consistency_problems(spec: ModelDeploymentSpec, name: str) -> Iterator[Problem]:
@@ -86,8 +83,13 @@ def _ramp_place(spec: ModelDeploymentSpec) -> str:
 def _bounds(metric: Metric) -> bool:
     """Return whether a metric bounds how much more often than stable the candidate answers badly."""
     source, config = metric.source()
-    judge, judge_config = metric.judge()
-    return metric.decides and judge.compares(judge_config) and Rate in source.forms(config)
+    return metric.decides and metric.compares and Rate in source.forms(config)
+
+
+def _is_ever_asked(spec: ModelDeploymentSpec, metric: Metric) -> bool:
+    """Return whether a metric can come to a verdict in a rollout, or goes on being watched after it."""
+    in_rollout = any(metric.decided_in(stage) for stage in spec.stages())
+    return in_rollout or metric.name in {one.name for one in watched(spec)}
 
 
 def metric_problems(spec: ModelDeploymentSpec, metric: Metric, place: str) -> Iterator[Problem]:
@@ -110,17 +112,21 @@ def metric_problems(spec: ModelDeploymentSpec, metric: Metric, place: str) -> It
         fraction=source.fraction(source_config),
         forms=source.forms(source_config),
     )
-    if judge.compares(judge_config) and not any(0 < stage.weight < WHOLE or stage.mirror for stage in spec.stages()):
+    if metric.compares and not any(0 < stage.weight < WHOLE or stage.mirror for stage in spec.stages()):
         strategy, _ = spec.strategy.chosen()
         reason = (
             f"compares both versions over the same minutes, and with this {strategy.name} only one ever gets requests"
         )
         remedy = "Begin with a shadow, use canary, or hold it against a limit: threshold with evidence: sequential."
         yield Problem(f"{place}.{judge.name}", reason, remedy)
-    if source.forms(source_config) == {Shares} and not judge.compares(judge_config):
+    elif not source.needs_copies(source_config) and not _is_ever_asked(spec, metric):
+        reason = "no stage before the last has requests of clients that it could be measured by"
+        remedy = "Use canary." if metric.compares else "Add a bake, or use canary."
+        yield Problem(f"{place}.{source.name}", reason, remedy)
+    if source.forms(source_config) == {Shares} and not metric.compares:
         reason = "this metric is the shares of classes, which are no single number"
         yield Problem(f"{place}.{judge.name}", reason, "Use compare.")
-    if source.forms(source_config) == {Features} and not judge.compares(judge_config):
+    if source.forms(source_config) == {Features} and not metric.compares:
         reason = "this metric is the distributions of features, which are no single number"
         yield Problem(f"{place}.{judge.name}", reason, "Use drift.")
     if not missing:

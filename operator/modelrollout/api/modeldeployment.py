@@ -22,7 +22,7 @@ from modelrollout.api.slices import FEW_PARTS, FEW_QUESTIONS, MOST_PARTS, Slice
 from modelrollout.api.template import TEMPLATE_SCHEMA
 from modelrollout.domain.capability import Capability
 from modelrollout.domain.capture import Protocol
-from modelrollout.domain.stage import Stage
+from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.verdict import Mode
 from modelrollout.judges._base import Judge
 from modelrollout.names import NAME_PATTERN
@@ -38,6 +38,8 @@ SOURCES: dict[str, Source[Any]] = discover("modelrollout.sources", Source)  # ty
 JUDGES: dict[str, Judge[Any]] = discover("modelrollout.judges", Judge)  # type: ignore[type-abstract]  # as above
 
 DEFAULT_ROUTER = "envoy"
+WHOLE = 100
+"""Percent."""
 
 Chance = Annotated[float, Field(ge=0.0001, le=0.5)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -116,6 +118,49 @@ class Metric(ApiModel):
     def judge(self) -> tuple[Judge[Any], Any]:
         """Return the judge and its config."""
         return chosen(self, JUDGES)
+
+    def speaks_in(self, stage: Stage) -> bool:
+        """Return whether it can say anything in a stage.
+
+        A stage without traffic has no requests to count, so a metric that counts them would block it for ever; a gauge can
+        still be read there. The same holds for what cannot be measured of copies, and the other way round for what only copies
+        can show: once the candidate answers clients itself, nobody answers the same request a second time.
+        """
+        source, config = self.source()
+        if source.needs_copies(config):
+            return stage.mirror > 0
+        return stage.weight > 0 or (stage.mirror > 0 and source.sees_copies(config)) or not source.counts(config)
+
+    def decided_in(self, stage: Stage) -> bool:
+        """Return whether it can come to a verdict in a stage that counts: to be compared, both versions need requests."""
+        # FULL ends as soon as it is verified.
+        if stage.kind is StageKind.FULL or not self.speaks_in(stage):
+            return False
+        return not self.compares or stage.mirror > 0 or 0 < stage.weight < WHOLE
+
+    @property
+    def must_pass(self) -> bool:
+        """Whether the rollout waits until it passes; a metric that it does not wait for may still send it home."""
+        judge, config = self.judge()
+        return self.decides and judge.required(config)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether evidence is gathered of it."""
+        judge, config = self.judge()
+        return judge.weighs(config)
+
+    @property
+    def compares(self) -> bool:
+        """Whether it needs stable beside the candidate."""
+        judge, config = self.judge()
+        return judge.compares(config)
+
+    @property
+    def min_requests(self) -> int:
+        """Requests of the candidate that a window, or a pass by evidence, needs; 0 for a gauge."""
+        judge, config = self.judge()
+        return judge.min_requests(config)
 
 
 def _same_kind(names: list[str]) -> Rule:
@@ -310,8 +355,7 @@ class ModelDeploymentSpec(ApiModel):
 
 def weighs(spec: ModelDeploymentSpec) -> bool:
     """Return whether a rollout gathers evidence, which must outlive a restart."""
-    judges = (metric.judge() for metric in (spec.analysis.metrics if spec.analysis is not None else ()))
-    return any(judge.weighs(config) for judge, config in judges)
+    return any(metric.weighs for metric in (spec.analysis.metrics if spec.analysis is not None else ()))
 
 
 def hashed_content(spec: ModelDeploymentSpec) -> dict[str, Any]:

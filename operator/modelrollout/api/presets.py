@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelrollout.api.consistency import metric_problems
-from modelrollout.api.modeldeployment import ComposedMetric, Metric, ModelDeploymentSpec, Preset
+from modelrollout.api.modeldeployment import ComposedMetric, ModelDeploymentSpec, Preset
 from modelrollout.domain.problem import Problem
-from modelrollout.domain.stage import Stage, StageKind
 
 Values = Mapping[str, Any]
 
@@ -250,26 +249,10 @@ def _lines(spec: ModelDeploymentSpec, own: frozenset[str]) -> tuple[Line, ...]:
 def _why_not(spec: ModelDeploymentSpec, line: Line) -> str | None:
     """Return why a line cannot be measured under a spec, None when it can."""
     metric = ComposedMetric.model_validate(line.metric(first=False))
-    judge, config = metric.judge()
+    judge, _ = metric.judge()
     # Why it cannot be measured says more than why it cannot be judged.
     problems = sorted(metric_problems(spec, metric, ""), key=lambda one: one.path.startswith(f".{judge.name}"))
-    if problems:
-        return f"{problems[0].reason}. {problems[0].remedy}"
-    if not any(_seen_in(stage, metric) for stage in spec.stages()):
-        remedy = "Use canary." if judge.compares(config) else "Add a bake, or use canary."
-        return f"no stage before the last has requests of clients that it could be measured by. {remedy}"
-    return None
-
-
-def _seen_in(stage: Stage, metric: Metric) -> bool:
-    """Return whether a stage has requests that a metric rests on: to be compared, both versions need some."""
-    (source, config), (judge, judge_config) = metric.source(), metric.judge()
-    if stage.kind is StageKind.FULL:
-        # It ends as soon as it is verified.
-        return False
-    if stage.mirror and source.sees_copies(config):
-        return True
-    return 0 < stage.weight < (100 if judge.compares(judge_config) else 101)
+    return f"{problems[0].reason}. {problems[0].remedy}" if problems else None
 
 
 def _leaves(value: Values, path: str = "") -> Iterator[tuple[str, Any]]:

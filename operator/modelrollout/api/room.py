@@ -49,9 +49,8 @@ def room_problems(spec: ModelDeploymentSpec) -> Iterator[Problem]:
 
 def room(spec: ModelDeploymentSpec, metric: Metric) -> int:
     """Return how many bytes of a checkpoint a metric takes at most; 0 of one that weighs no evidence."""
-    judge, judged = metric.judge()
     source, config = metric.source()
-    if not judge.weighs(judged):
+    if not metric.weighs:
         return 0
     parts = [part.name for part in parts_of(spec.analysis.slices)] if spec.analysis and source.sliced(config) else []
     ledger = _ledger(spec, metric)

@@ -257,7 +257,7 @@ def _weighed(context: Context) -> bool:
     """Return whether evidence is gathered in the stage by anything that decides: only that ends a hold early."""
     analysis = context.spec.analysis
     return any(
-        metric.decides and judged(context, metric) and metric.judge()[0].weighs(metric.judge()[1])
+        metric.decides and judged(context, metric) and metric.weighs
         for metric in (analysis.metrics if analysis is not None else ())
     )
 
@@ -286,7 +286,7 @@ def _plans(context: Context) -> Iterator[StagePlan]:
         # FULL ends as soon as it is verified, so nothing is measured in it.
         speaking = [metric for metric in metrics if stage.kind is not StageKind.FULL and judged(here, metric)]
         names = tuple(metric.name for metric in speaking if metric.decides)
-        required = tuple(metric.name for metric in speaking if metric.decides and _required(metric))
+        required = tuple(metric.name for metric in speaking if metric.must_pass)
         rung = ends_when(spec.stages(), index)
         must_pass = bool(required) and stage.kind is not StageKind.PAUSE and not rung
         approval = stage.kind is not StageKind.FULL and (stage.approval or _asks(spec, stage, names))
@@ -304,12 +304,6 @@ def _plans(context: Context) -> Iterator[StagePlan]:
             approval=approval,
             ends=_ends(stage, required if must_pass else (), _unproven(here, stage), rung, approval=approval),
         )
-
-
-def _required(metric: Metric) -> bool:
-    """Return whether the rollout waits for a pass; one that it does not wait for can still take it back."""
-    _, config = metric.judge()
-    return bool(getattr(config, "required", True))
 
 
 def _asks(spec: ModelDeploymentSpec, stage: Stage, judged_here: tuple[str, ...]) -> bool:
@@ -337,8 +331,7 @@ def _at(context: Context, index: int) -> Context:
 def _unproven(context: Context, stage: Stage) -> frozenset[str]:
     """Return the metrics that need prove nothing here: it is enough that the candidate is not shown to be worse."""
     metrics = context.spec.analysis.metrics if context.spec.analysis is not None else ()
-    weighed = frozenset(metric.name for metric in metrics if metric.judge()[0].weighs(metric.judge()[1]))
-    return weighed - due(context, stage)
+    return frozenset(metric.name for metric in metrics if metric.weighs) - due(context, stage)
 
 
 def _ends(stage: Stage, must_pass: tuple[str, ...], unproven: frozenset[str], rung: str, *, approval: bool) -> str:
@@ -364,7 +357,7 @@ def _and(names: tuple[str, ...]) -> str:
 def _metric(metric: Metric, stages: tuple[StagePlan, ...]) -> MetricPlan:
     source, source_config = metric.source()
     judge, judge_config = metric.judge()
-    least = judge.min_requests(judge_config)
+    least = metric.min_requests
     shares = {
         stage.label: max(stage.weight, stage.mirror) for stage in stages if metric.name in stage.judged + stage.watched
     }
@@ -437,7 +430,7 @@ def _late(context: Context, forecasts: tuple[Forecast, ...], rps: float | None) 
     if analysis is None or analysis.deadline is None or not rps:
         return
     for metric in analysis.metrics:
-        if not metric.decides or not _required(metric):
+        if not metric.must_pass:
             continue
         for index, stage in enumerate(context.stages):
             share, there_is = _share(context.spec, metric, stage), stage.hold + analysis.deadline
@@ -450,8 +443,7 @@ def _late(context: Context, forecasts: tuple[Forecast, ...], rps: float | None) 
                 if (one.metric, one.stage) == (metric.name, stage.label) and one.requests is not None:
                     takes = _takes_yet(one.requests - seen, rps * share)
                     told += [f"{about(takes)} at {one.rate:.1%} {_bad(one)}"] if takes > there_is else []
-            judge, config = metric.judge()
-            first = _takes_yet(judge.min_requests(config) - seen, rps * share)
+            first = _takes_yet(metric.min_requests - seen, rps * share)
             if not told and first > there_is:
                 told = [f"{about(first)} for its first requests"]
             if told:
@@ -461,8 +453,7 @@ def _late(context: Context, forecasts: tuple[Forecast, ...], rps: float | None) 
 
 def _seen(context: Context, metric: Metric, index: int, rps: float) -> float:
     """Return how many requests the holds of the stages before one bring; only evidence is carried over."""
-    judge, config = metric.judge()
-    if not judge.weighs(config):
+    if not metric.weighs:
         return 0.0
     return math.fsum(
         rps * _share(context.spec, metric, stage) * (stage.hold / timedelta(seconds=1))
@@ -531,6 +522,7 @@ def _notes(context: Context, rps: float | None) -> Iterator[str]:
         yield _labels(context, analysis, analysis.labels, rps)
     if analysis is not None and analysis.monitor is not None:
         yield from _monitor(spec, analysis.monitor)
+    yield from _never_judged(spec)
     if not any(stage.kind is StageKind.BAKE for stage in stages):
         yield "There is no bake: stable is taken away right after the switch to 100 %. To go back is then a new rollout."
     else:
@@ -613,6 +605,17 @@ def _monitor(spec: ModelDeploymentSpec, monitor: Monitor) -> Iterator[str]:
     plain = tuple(one.name for one in metrics if not one.judge.weighs(one.judge_config))
     if plain:
         yield f"{_and(plain)}: plain windows, for which nobody can say how often chance alone breaks them."
+
+
+def _never_judged(spec: ModelDeploymentSpec) -> Iterator[str]:
+    """Yield what says nothing in any rollout: of such metrics only those are accepted that are watched afterwards."""
+    metrics = spec.analysis.metrics if spec.analysis is not None else ()
+    names = tuple(one.name for one in metrics if not any(one.decided_in(stage) for stage in spec.stages()))
+    if names:
+        yield (
+            f"{_and(names)}: judged in no stage, because none before the last has requests of clients to measure "
+            f"{'them' if len(names) > 1 else 'it'} by. A bake has."
+        )
 
 
 def _golden(golden: Golden) -> str:

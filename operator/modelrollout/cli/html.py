@@ -63,6 +63,9 @@ def _page(values: Values) -> str:
         tag("p", "Long texts, and the parts that say least, were cut when the report was kept.")
         if values.get("cut")
         else None,
+        tag("p", f"Written by version {values['operatorVersion']} of the operator.")
+        if "operatorVersion" in values
+        else None,
     ]
     head = join(
         (

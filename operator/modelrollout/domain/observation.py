@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from modelrollout import __version__
 from modelrollout.domain.golden import Probes
 from modelrollout.domain.reading import Reading
 from modelrollout.domain.revision import Revision
@@ -113,6 +114,7 @@ class Limits:
         collector_image: image of the collector in the router's pods.
         request_age: a person's request older than this is stale.
         gate_interval: live gate values are written at most this often.
+        version: of this operator, which no setting changes.
     """
 
     drain: timedelta = timedelta(seconds=35)
@@ -122,6 +124,7 @@ class Limits:
     collector_image: str = "modelrollout-operator:0.1.0"
     request_age: timedelta = timedelta(minutes=10)
     gate_interval: timedelta = timedelta(seconds=30)
+    version: str = __version__
 
 
 @dataclass(frozen=True)

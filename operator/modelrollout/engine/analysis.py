@@ -24,7 +24,7 @@ from modelrollout.domain.reading import Key, Reading, Sample, State
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.counters import increments, remember, total
 from modelrollout.engine.slices import judge_windows, settle, shown
-from modelrollout.engine.verdicts import LONGEST_TEXT, Panel, combine
+from modelrollout.engine.verdicts import LONGEST_TEXT, Assessed, Panel, combine
 from modelrollout.engine.wants import AnalysisWants, MetricWants
 from modelrollout.judges._base import Judge, Weigher
 from modelrollout.schema import format_duration
@@ -160,8 +160,8 @@ def assess(  # noqa: PLR0913  # one metric list, its memory, and the four settin
     beta: float,
     guarded: frozenset[str],
     panel: Panel,
-) -> tuple[Gate, ...]:
-    """Fold the newest readings into the gates.
+) -> Assessed:
+    """Fold the newest readings into the gates, and return them with what all of them together say.
 
     Args:
         metrics: name, judge and the judge's config of each metric.
@@ -175,9 +175,6 @@ def assess(  # noqa: PLR0913  # one metric list, its memory, and the four settin
         beta: chance of a false promotion by evidence.
         guarded: names of the metrics that can tell a catastrophe.
         panel: who shares α with them.
-
-    Returns:
-        One gate for each metric, in their order.
     """
     result = []
     configs = {name: (judge, config) for name, judge, config in metrics}

@@ -111,7 +111,7 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
         book = Book(fingerprint(wants, metric))
     if book.split != wants.comparison.split:
         book = _cut(book, wants, metric)
-    if sample.lone and _needs_stable(wants, metric):
+    if sample.lone and wants.comparison.against is Against.STABLE and _has_two_sides(metric):
         sample = Sample(sample.at, state=State.NO_METRIC, message=sample.lone)
     reading = Reading.of(metric.name, wants.epoch, sample)
     if sample.state is not State.VALUE:
@@ -137,12 +137,9 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
     return book, _speak(book, wants, metric, reading)
 
 
-def _needs_stable(wants: AnalysisWants, metric: MetricWants) -> bool:
-    return (
-        metric.judge.compares(metric.judge_config)
-        and wants.comparison.against is Against.STABLE
-        and not metric.source.paired(metric.source_config)
-    )
+def _has_two_sides(metric: MetricWants) -> bool:
+    """Return whether a block holds the candidate's requests against others of stable."""
+    return metric.judge.compares(metric.judge_config) and not metric.source.paired(metric.source_config)
 
 
 def _is_later(sample: Sample, since: datetime, lag: timedelta) -> bool:
@@ -276,7 +273,7 @@ def _close(
     """Fold the open blocks of these slices into their ledgers, of each in which both sides have enough requests."""
     judge, config = weigher(metric), metric.judge_config
     alone = book.alone or metric.source.paired(metric.source_config)
-    least = (1.0 if book.alone else enough[0], 0.0 if alone or not judge.needs_stable(config) else enough[1])
+    least = (1.0, 0.0) if book.alone else (enough[0], enough[1] if _has_two_sides(metric) else 0.0)
     grown, folded = book.open, {}
     blocks = {part: _measures(wants, metric, grown, part) for part in parts}
     due = [part for part, block in blocks.items() if _full(block, least)]

@@ -62,6 +62,7 @@ def dossier(context: Context, rollout: Rollout) -> dict[str, Any]:
         "analysis": settings,
         "edits": [edit.dump() for edit in rollout.edits],
         "requests": [request.dump() for request in rollout.requests],
+        "operatorVersion": context.limits.version,
     }
     return {key: value for key, value in found.items() if value is not None}
 

@@ -39,6 +39,7 @@ def markdown(values: Values) -> str:
     ]
     if values.get("cut"):
         parts.append("Long texts, and the parts that say least, were cut so that this fits into a ConfigMap.")
+    parts.append(f"Written by version {words(values['operatorVersion'])} of the operator.")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

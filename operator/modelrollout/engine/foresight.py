@@ -13,7 +13,7 @@ from modelrollout.domain.reading import State
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.context import Context
-from modelrollout.engine.proof import HOLDING, about, compares, due, remaining, standing
+from modelrollout.engine.proof import HOLDING, about, due, remaining, standing
 from modelrollout.schema import format_duration
 
 KNOWN = 200
@@ -90,7 +90,7 @@ def likely(analysis: Analysis, metric: str, stage: Stage, *, few: bool) -> str:
 def _ways_out(analysis: Analysis, name: str, stage: Stage, *, few: bool) -> str:
     """Return what would help where it stands; nothing gets the candidate more requests once all of them are its own."""
     metric = next((one for one in analysis.metrics if one.name == name), None)
-    bound = "a wider margin" if metric is not None and compares(metric) else "another limit"
+    bound = "a wider margin" if metric is not None and metric.compares else "another limit"
     bound = "fewer minRequests" if few else bound
     match stage.kind:
         case StageKind.STEP:
@@ -167,8 +167,7 @@ def _first_requests(context: Context, gate: Gate, stage: Stage, passed: timedelt
         return None
     if evidence.both_per_second * (passed / timedelta(seconds=1)) < KNOWN:
         return None
-    judge, config = metric.judge()
-    missing = max(0, judge.min_requests(config) - evidence.requests)
+    missing = max(0, metric.min_requests - evidence.requests)
     return _span(remaining(evidence.model_copy(update={"needed": missing}), _weight(stage)))
 
 

@@ -20,8 +20,8 @@ from modelrollout.engine.lifecycle import abort, complete, enter, settle
 from modelrollout.engine.proof import about, proven_at, remaining, risk_known, standing
 from modelrollout.engine.ramp import next_rung, why_it_stays
 from modelrollout.engine.reference import known as references
-from modelrollout.engine.verdicts import Panel, against
-from modelrollout.engine.wants import epoch_of, judged, speaks_in
+from modelrollout.engine.verdicts import Assessed, Panel
+from modelrollout.engine.wants import epoch_of, judged
 from modelrollout.names import mirror_cluster
 from modelrollout.schema import format_duration
 
@@ -71,11 +71,11 @@ def judge(context: Context) -> Context:
     rollout, analysis = context.progressing, context.spec.analysis
     if rollout is None or analysis is None:
         return context
-    after = (*golden_gates(context), *_judged(context, Mode.GATE, rollout.gates))
+    gates, against = _judged(context, Mode.GATE, rollout.gates)
+    after = (*golden_gates(context), *gates)
     if not _worth_writing(context, rollout.gates, after, rollout.gates_at):
         return context
-    heard = any(gate.evidence is not None for gate in after)
-    together = round(against(after, _panel(context, Mode.GATE)), 4) if heard else rollout.against
+    together = round(against, 4) if against is not None else rollout.against
     return context.with_rollout(gates=after, gates_at=context.now, against=together)
 
 
@@ -87,7 +87,7 @@ def watch(context: Context) -> Context:
     rollout, analysis = context.progressing, context.spec.analysis
     if rollout is None or analysis is None:
         return context
-    after = tuple(gate for mode in (Mode.WARN, Mode.OBSERVE) for gate in _judged(context, mode, rollout.watched))
+    after = tuple(gate for mode in (Mode.WARN, Mode.OBSERVE) for gate in _judged(context, mode, rollout.watched).gates)
     known = {one.metric for one in rollout.warnings}
     warnings = tuple(
         Warned(metric=gate.name, message=gate.message, step=rollout.stage_label, at=context.now)
@@ -101,15 +101,15 @@ def watch(context: Context) -> Context:
     )
 
 
-def _judged(context: Context, mode: Mode, known: tuple[Gate, ...]) -> tuple[Gate, ...]:
-    """Return the gates of the metrics of one mode; as they were while nothing is measured."""
+def _judged(context: Context, mode: Mode, known: tuple[Gate, ...]) -> Assessed:
+    """Return what the metrics of one mode say; their gates as they were while nothing is measured."""
     rollout, analysis = context.progressing, context.spec.analysis
     assert rollout is not None
     assert analysis is not None
     epoch, decides = epoch_of(context), mode is Mode.GATE
     shown = None if decides else mode
     if epoch is None:
-        return tuple(gate for gate in known if gate.name != GATE and gate.mode is shown)
+        return Assessed(tuple(gate for gate in known if gate.name != GATE and gate.mode is shown), None)
     readings = {
         name: reading
         for name, reading in context.seen.readings.items()
@@ -122,7 +122,7 @@ def _judged(context: Context, mode: Mode, known: tuple[Gate, ...]) -> tuple[Gate
         for metric in analysis.metrics
         if (metric.mode or Mode.GATE) is mode and judged(context, metric) and (due or metric.name in readings)
     ]
-    gates = assess(
+    gates, together = assess(
         [(metric.name, *metric.judge()) for metric in metrics],
         readings,
         {gate.name: gate for gate in known if gate.mode is shown},
@@ -145,7 +145,7 @@ def _judged(context: Context, mode: Mode, known: tuple[Gate, ...]) -> tuple[Gate
         else gate
         for gate in gates
     )
-    return await_labels(context, gates)
+    return Assessed(await_labels(context, gates), together)
 
 
 def _panel(context: Context, mode: Mode) -> Panel:
@@ -153,16 +153,11 @@ def _panel(context: Context, mode: Mode) -> Panel:
     rollout, analysis = context.progressing, context.spec.analysis
     assert rollout is not None
     assert analysis is not None
-    members = [metric for metric in analysis.metrics if (metric.mode or Mode.GATE) is mode and _weighs(metric)]
-    heard = [metric for metric in members if any(speaks_in(stage, metric) for stage in context.stages)]
+    members = [metric for metric in analysis.metrics if (metric.mode or Mode.GATE) is mode and metric.weighs]
+    heard = [metric for metric in members if any(metric.speaks_in(stage) for stage in context.stages)]
     sliced = sum(_is_sliced(metric) for metric in heard)
     settled = rollout.settled if mode is Mode.GATE else ()
     return Panel(len(heard), sliced * len(parts_of(analysis.slices)), settled)
-
-
-def _weighs(metric: Metric) -> bool:
-    judge, config = metric.judge()
-    return judge.weighs(config)
 
 
 def _is_sliced(metric: Metric) -> bool:

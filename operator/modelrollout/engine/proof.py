@@ -10,13 +10,11 @@ import math
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from modelrollout.api.modeldeployment import Metric
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import State
 from modelrollout.domain.stage import Stage, StageKind
 from modelrollout.domain.verdict import Gate, Verdict
 from modelrollout.engine.context import Context
-from modelrollout.engine.wants import speaks_in
 
 LONGEST = 365 * 86400.0
 """Seconds; whatever needs longer never ends."""
@@ -50,18 +48,12 @@ def due(context: Context, stage: Stage) -> frozenset[str]:
         return frozenset(
             metric.name
             for metric in analysis.metrics
-            if speaks_in(stage, metric) and not compares(metric) and not any(speaks_in(one, metric) for one in trial)
+            if metric.speaks_in(stage) and not metric.compares and not any(metric.speaks_in(one) for one in trial)
         )
     rest = takewhile(lambda later: later.kind is not StageKind.FULL, context.stages[rollout.stage + 1 :])
     following = [later for later in rest if later.kind is not StageKind.PAUSE]
-    chances = {metric.name: any(speaks_in(later, metric) for later in following) for metric in analysis.metrics}
+    chances = {metric.name: any(metric.speaks_in(later) for later in following) for metric in analysis.metrics}
     return frozenset(name for name, again in chances.items() if not again)
-
-
-def compares(metric: Metric) -> bool:
-    """Return whether a metric needs stable beside the candidate."""
-    judge, config = metric.judge()
-    return judge.compares(config)
 
 
 def _lenient(context: Context, gate: Gate, *, baking: bool) -> Gate:

@@ -10,6 +10,7 @@ evidence and no weight here.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.verdict import Gate, Verdict
@@ -57,10 +58,20 @@ class Panel:
         )
 
 
-def combine(
-    gates: Sequence[Gate], guards: Mapping[str, float], alpha: float, words: Words, panel: Panel
-) -> tuple[Gate, ...]:
-    """Return the gates with what only all of them together can say.
+class Assessed(NamedTuple):
+    """What all metrics say.
+
+    Attributes:
+        gates: one for each metric, in their order.
+        against: ln of the weighted average of all evidence against the candidate; None where there is no evidence.
+    """
+
+    gates: tuple[Gate, ...]
+    against: float | None
+
+
+def combine(gates: Sequence[Gate], guards: Mapping[str, float], alpha: float, words: Words, panel: Panel) -> Assessed:
+    """Return the gates with what only all of them together can say, and that itself.
 
     Args:
         gates: each with its own evidence.
@@ -69,20 +80,20 @@ def combine(
         words: says what is wrong with a guilty metric.
         panel: who shares α with them.
     """
+    every = [(gate.name, evidence) for gate in gates for evidence in _evidence(gate)]
+    together = against(gates, panel) if every else None
     stopped = {name for name, log_e in guards.items() if log_e >= limit(alpha, len(guards))}
     if stopped:
-        return tuple(_catastrophe(gate) if gate.name in stopped else gate for gate in gates)
-    every = [(gate.name, evidence) for gate in gates for evidence in _evidence(gate)]
+        return Assessed(tuple(_catastrophe(gate) if gate.name in stopped else gate for gate in gates), together)
     alarms = [(name, evidence) for name, evidence in every if evidence.alarm]
     if alarms:
-        return tuple(_fail(gate, alarms, words, sure=True) for gate in gates)
-    together = against(gates, panel) if every else 0.0
-    if together >= math.log(1 / alpha):
+        return Assessed(tuple(_fail(gate, alarms, words, sure=True) for gate in gates), together)
+    if together is not None and together >= math.log(1 / alpha):
         guilty, sure = _guilty(panel.members(gates), every, alpha)
-        return tuple(_fail(gate, guilty, words, sure=sure) for gate in gates)
-    if together >= math.log(1 / alpha) / 2:
-        return tuple(_doubt(gate) for gate in gates)
-    return tuple(gates)
+        return Assessed(tuple(_fail(gate, guilty, words, sure=sure) for gate in gates), together)
+    if together is not None and together >= math.log(1 / alpha) / 2:
+        return Assessed(tuple(_doubt(gate) for gate in gates), together)
+    return Assessed(tuple(gates), together)
 
 
 def against(gates: Sequence[Gate], panel: Panel) -> float:

@@ -389,7 +389,7 @@ def labels_needed(analysis: Analysis, metric: Metric) -> int:
 
 def judged(context: Context, metric: Metric) -> bool:
     """Return whether a metric can say anything in the current stage."""
-    return context.stage is not None and speaks_in(context.stage, metric) and not _is_what_was_left(context, metric)
+    return context.stage is not None and metric.speaks_in(context.stage) and not _is_what_was_left(context, metric)
 
 
 def _is_what_was_left(context: Context, metric: Metric) -> bool:
@@ -403,16 +403,3 @@ def _is_what_was_left(context: Context, metric: Metric) -> bool:
     goes_home = (reverted.revision, reverted.to) == (rollout.previous, rollout.revision)
     source, config = metric.source()
     return goes_home and Features in source.forms(config)
-
-
-def speaks_in(stage: Stage, metric: Metric) -> bool:
-    """Return whether a metric can say anything in a stage.
-
-    A stage without traffic has no requests to count, so a metric that counts them would block it for ever; a gauge can
-    still be read there. The same holds for what cannot be measured of copies, and the other way round for what only copies
-    can show: once the candidate answers clients itself, nobody answers the same request a second time.
-    """
-    source, config = metric.source()
-    if source.needs_copies(config):
-        return stage.mirror > 0
-    return stage.weight > 0 or (stage.mirror > 0 and source.sees_copies(config)) or not source.counts(config)

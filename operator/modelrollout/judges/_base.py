@@ -46,12 +46,16 @@ class Judge(ABC, Generic[C]):
         return False
 
     def compares(self, config: C) -> bool:  # noqa: ARG002  # most judges look at the candidate alone
-        """Return whether it needs stable beside the candidate."""
+        """Return whether it needs stable beside the candidate: a block must then hold requests of both."""
         return False
 
     def needs_baseline(self, config: C) -> bool:  # noqa: ARG002  # most judges take stable as it is
         """Return whether it needs to know how much stable differs from itself, see ``spec.analysis.predictions.baseline``."""
         return False
+
+    def required(self, config: C) -> bool:  # noqa: ARG002  # most judges leave nothing else
+        """Return whether the rollout waits for a pass; a metric that it does not wait for can still take it back."""
+        return True
 
     def watcher(self, config: C) -> "tuple[Judge[Any], Any] | None":
         """Return who goes on watching once one version answers everything, with its config; None: nobody can.
@@ -118,10 +122,6 @@ class Weigher(Judge[C], Generic[C, L]):
     @abstractmethod
     def forms(self, config: C) -> frozenset[type]:
         """Return what tallies it accepts."""
-
-    def needs_stable(self, config: C) -> bool:  # noqa: ARG002  # most hold the candidate against it
-        """Return whether a block must hold requests of stable, where it answers any."""
-        return True
 
     @abstractmethod
     def begin(self, config: C, question: Question) -> L:

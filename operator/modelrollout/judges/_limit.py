@@ -60,17 +60,16 @@ class LimitLedger:
     values: Totals = field(default_factory=Totals)
     watch: Watch | None = None
 
-    @property
-    def share(self) -> float | None:
-        """What a histogram allows above the limit; None for a rate, whose limit is the share."""
-        return 1 - (self.question.quantile or DEFAULT_QUANTILE) if self.question.form is Histogram else None
+
+def allowed(limit: float, question: Question) -> float:
+    """Return the share of bad requests that is allowed: the limit itself, or what a quantile leaves above it."""
+    return 1 - (question.quantile or DEFAULT_QUANTILE) if question.form is Histogram else limit
 
 
 def begin(limit: float, question: Question) -> LimitLedger:
     """Return the ledger before the first block."""
-    empty = LimitLedger(question, Mixture(()), Mixture(()))
-    above_it, below_it = _tests(limit, empty)
-    return replace(empty, against=above_it.start(), within=below_it.start())
+    above_it, below_it = _tests(limit, question)
+    return LimitLedger(question, above_it.start(), below_it.start())
 
 
 def weigh(limit: float, ledger: LimitLedger, block: Block, damping: Damping) -> LimitLedger:
@@ -101,12 +100,12 @@ def temper(ledger: LimitLedger, power: float) -> LimitLedger:
 
 def evidence(limit: float, ledger: LimitLedger, least: int) -> Evidence:
     """Return what has been gathered; a pass needs at least so many requests."""
-    above_it, below_it = _tests(limit, ledger)
-    past, share, beta = ledger.past, ledger.share, ledger.question.beta
+    above_it, below_it = _tests(limit, ledger.question)
+    past, is_histogram, beta = ledger.past, ledger.question.form is Histogram, ledger.question.beta
     quantile = ledger.question.quantile or DEFAULT_QUANTILE
     within, watch = below_it.log_e(ledger.within), ledger.watch
     rate = (past.kc + 0.5) / (past.nc + 1)
-    if share is not None:
+    if is_histogram:
         value = shown(ledger.values, ledger.bounds, quantile)
     elif watch is not None and watch.total:
         value = watch.rate(0)
@@ -122,7 +121,7 @@ def evidence(limit: float, ledger: LimitLedger, least: int) -> Evidence:
         past=past,
         needed=left(requests_needed_for_limit(rate, below_it.limit, beta), within, beta),
         least=least,
-        about=label(quantile) if share is not None else "",
+        about=label(quantile) if is_histogram else "",
     )
 
 
@@ -163,7 +162,7 @@ def load(limit: float, question: Question, raw: object) -> LimitLedger:
         raise ValueError("The ledger holds more bad requests than requests.")
     against, within = (
         restore(test, numbers(state, test.alternatives, test.alternatives), steps)
-        for test, state in zip(_tests(limit, empty), fields(states, 2), strict=True)
+        for test, state in zip(_tests(limit, asked), fields(states, 2), strict=True)
     )
     return replace(
         empty,
@@ -177,21 +176,16 @@ def load(limit: float, question: Question, raw: object) -> LimitLedger:
     )
 
 
-def _tests(limit: float, ledger: LimitLedger) -> tuple[ConstantTest, ConstantTest]:
-    constant = _constant(limit, ledger)
-    return ConstantTest(constant, onset=Onset(ledger.question.horizon)), ConstantTest(constant, above=False)
-
-
-def _constant(limit: float, ledger: LimitLedger) -> float:
-    """Return the share of bad requests that is allowed: the limit itself, or what a quantile leaves above it."""
-    return limit if ledger.share is None else ledger.share
+def _tests(limit: float, question: Question) -> tuple[ConstantTest, ConstantTest]:
+    constant = allowed(limit, question)
+    return ConstantTest(constant, onset=Onset(question.horizon)), ConstantTest(constant, above=False)
 
 
 def _step(limit: float, ledger: LimitLedger, block: Pair, damping: Damping) -> LimitLedger:
-    above_it, below_it = _tests(limit, ledger)
+    above_it, below_it = _tests(limit, ledger.question)
     watch = ledger.watch
     if watch is not None:
-        watch = _watch.look(watch, [_constant(limit, ledger)], [block.kc], block.nc, damping)
+        watch = _watch.look(watch, [allowed(limit, ledger.question)], [block.kc], block.nc, damping)
     return replace(
         ledger,
         against=above_it.step(ledger.against, ledger.past, block, damping.noise, damping.cap),

@@ -9,7 +9,7 @@ another hour before that shows; the time to a false alarm is the time to the fir
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -19,17 +19,15 @@ from modelrollout.domain.problem import Problem
 from modelrollout.domain.reading import Reading, State
 from modelrollout.domain.tally import Block, Histogram, Rate
 from modelrollout.domain.verdict import Gate, Verdict
-from modelrollout.evidence.constant import ConstantTest
-from modelrollout.evidence.mixture import log_sum
 from modelrollout.evidence.pair import Pair
-from modelrollout.judges import _words
+from modelrollout.judges import _watch, _words
 from modelrollout.judges._base import DEFAULT_BETA, Question, Weigher
 from modelrollout.judges._bounds import above
-from modelrollout.judges._case import counts
-from modelrollout.judges._limit import DEFAULT_QUANTILE
+from modelrollout.judges._case import Damping, average, counts
+from modelrollout.judges._limit import DEFAULT_QUANTILE, allowed
 from modelrollout.judges._quantile import label
 from modelrollout.judges._stored import down, fields, number, numbers, short
-from modelrollout.judges._watch import DETECTOR, GRID, RISING
+from modelrollout.judges._watch import DETECTOR, GRID, Watch
 from modelrollout.schema import ApiModel
 
 VERSION = 1
@@ -54,24 +52,11 @@ class LimitWatchLedger:
 
     Attributes:
         question: what it is about.
-        state: of the detector.
-        lately: bad and all requests of about the last ten blocks; of a histogram, bad are those above the limit.
-        risen: the same since the detector began to rise; what was before a change does not thin it out.
+        watch: of about the last ten blocks; of a histogram, bad are the values above the limit.
     """
 
     question: Question
-    state: tuple[float, ...]
-    lately: Pair = field(default_factory=Pair)
-    risen: Pair = field(default_factory=Pair)
-
-    @property
-    def alarm(self) -> bool:
-        """Whether the detector speaks."""
-        return DETECTOR.alarm(self.state)
-
-    def most(self, config: LimitWatchConfig) -> float:
-        """Return the share of bad requests that is allowed: the limit itself, or what a quantile leaves above it."""
-        return config.max if self.question.form is Rate else 1 - (self.question.quantile or DEFAULT_QUANTILE)
+    watch: Watch
 
 
 class LimitWatch(Weigher[LimitWatchConfig, LimitWatchLedger]):
@@ -101,7 +86,7 @@ class LimitWatch(Weigher[LimitWatchConfig, LimitWatchLedger]):
 
     def begin(self, config: LimitWatchConfig, question: Question) -> LimitWatchLedger:  # noqa: ARG002  # as above
         """Return the ledger before the first block."""
-        return LimitWatchLedger(question, DETECTOR.start(len(GRID)))
+        return LimitWatchLedger(question, _watch.begin(1, KEPT))
 
     def weigh(
         self, config: LimitWatchConfig, ledger: LimitWatchLedger, block: Block, noise: float, cap: float
@@ -110,32 +95,31 @@ class LimitWatch(Weigher[LimitWatchConfig, LimitWatchLedger]):
         seen = _counts(config, ledger, block)
         if seen is None:
             return ledger
-        test = ConstantTest(ledger.most(config), grid=GRID)
-        found = [min(increment / max(noise, 1.0), cap) for increment in test.increments(Pair(), seen)]
-        state = _stopped(DETECTOR.step(ledger.state, found))
-        rises = log_sum(state) - math.log(len(state)) > RISING
-        return replace(
-            ledger, state=state, lately=_next(ledger.lately, seen), risen=_next(ledger.risen, seen) if rises else Pair()
-        )
+        limit, damping = allowed(config.max, ledger.question), Damping(max(noise, 1.0), cap)
+        watch = _watch.look(ledger.watch, [limit], [seen.kc], seen.nc, damping)
+        return replace(ledger, watch=replace(watch, state=_stopped(watch.state)))
 
     def evidence(self, config: LimitWatchConfig, ledger: LimitWatchLedger) -> Evidence:
         """Return what was seen, as it is shown."""
-        lately, shown = ledger.risen if ledger.alarm else ledger.lately, _shown(ledger, config)
+        watch = ledger.watch
+        rate = watch.rate(0)
         return Evidence(
-            about=shown,
-            alarm=ledger.alarm,
-            candidate=float(f"{lately.kc / lately.nc:.6g}") if lately.nc > 0 else None,
-            requests=round(lately.nc),
-            enough=lately.nc > 0,
+            about=_shown(ledger, config),
+            alarm=watch.speaks,
+            candidate=float(f"{rate:.6g}") if rate is not None else None,
+            requests=round(watch.requests),
+            enough=rate is not None,
         )
 
     def dump(self, ledger: LimitWatchLedger) -> list[Any]:
         """Return a ledger as JSON values."""
         name = next(name for name, form in _FORMS.items() if form is ledger.question.form)
-        seen = [[short(pair.kc), short(pair.nc)] for pair in (ledger.lately, ledger.risen)]
-        return [VERSION, name, ledger.question.quantile or 0, *seen, [down(part) for part in ledger.state]]
+        watch = ledger.watch
+        counted = ((*watch.bad, watch.total), (*watch.risen, watch.risen_total))
+        seen = [[short(number) for number in pair] for pair in counted]
+        return [VERSION, name, ledger.question.quantile or 0, *seen, [down(part) for part in watch.state]]
 
-    def load(self, config: LimitWatchConfig, question: Question, raw: object) -> LimitWatchLedger:
+    def load(self, config: LimitWatchConfig, question: Question, raw: object) -> LimitWatchLedger:  # noqa: ARG002  # as above
         """Return the ledger that was dumped.
 
         Raises:
@@ -145,12 +129,12 @@ class LimitWatch(Weigher[LimitWatchConfig, LimitWatchLedger]):
         if version != VERSION or not isinstance(name, str) or name not in _FORMS:
             raise ValueError("The ledger is of another version.")
         q = number(quantile)
-        pairs = [Pair(*numbers(pair, 2, 2)) for pair in (lately, risen)]
-        if not 0 <= q < 1 or not all(0 <= pair.kc <= pair.nc for pair in pairs):
+        (bad, total), (bad_risen, total_risen) = (numbers(pair, 2, 2) for pair in (lately, risen))
+        if not 0 <= q < 1 or not 0 <= bad <= total or not 0 <= bad_risen <= total_risen:
             raise ValueError("The ledger holds more bad requests than requests, or a quantile that is none.")
         asked = replace(question, form=_FORMS[name], quantile=q or None)
         parts = tuple(max(part, 0.0) for part in numbers(state, len(GRID), len(GRID)))
-        return replace(self.begin(config, asked), lately=pairs[0], risen=pairs[1], state=parts)
+        return LimitWatchLedger(asked, Watch(parts, (bad,), (bad_risen,), total, total_risen, KEPT))
 
     def judge(
         self,
@@ -204,13 +188,9 @@ def _counts(config: LimitWatchConfig, ledger: LimitWatchLedger, block: Block) ->
             return None
 
 
-def _next(before: Pair, seen: Pair) -> Pair:
-    return Pair(before.kc * KEPT + seen.kc, before.nc * KEPT + seen.nc)
-
-
 def _stopped(state: tuple[float, ...]) -> tuple[float, ...]:
     """Return a state that is not far above the alarm."""
-    excess = log_sum(state) - math.log(len(state)) - math.log1p(DETECTOR.arl) - ABOVE
+    excess = average(state) - math.log1p(DETECTOR.arl) - ABOVE
     return tuple(max(part - excess, 0.0) for part in state) if excess > 0 else state
 
 

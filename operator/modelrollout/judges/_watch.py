@@ -4,7 +4,7 @@ Each rate is held against a constant, the margin above the upper end of what sta
 test would grow tired: evidence for a healthy hour would have to be undone first. A change detector does not, and has a
 stated time to a false alarm instead of a chance of one: 10,000 blocks on average at least, as long as the rate is below its
 constant. At one block per 10 s that is more than a day; a bake is much shorter. It cannot tell a bad candidate from a
-bad hour.
+bad hour. While no rollout is on its way ``_limit_watch`` uses the same watch, with the limit for a constant.
 """
 
 import math
@@ -30,7 +30,7 @@ RISING = math.log(2.0)
 
 @dataclass(frozen=True)
 class Watch:
-    """What was seen since stable is gone.
+    """What was seen of one version that answers everything.
 
     Attributes:
         state: of the detector, the alternatives of each rate in turn.
@@ -38,6 +38,7 @@ class Watch:
         total: all of its requests.
         risen: bad requests since the detector began to rise, by rate: what was before a change does not thin it out.
         risen_total: all requests since then.
+        kept: what each block leaves of the requests before it, as a fraction of 1.
     """
 
     state: tuple[float, ...]
@@ -45,17 +46,27 @@ class Watch:
     risen: tuple[float, ...]
     total: float = 0.0
     risen_total: float = 0.0
+    kept: float = 1.0
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the detector speaks."""
+        return bool(self.state) and DETECTOR.alarm(self.state)
 
     def alarm(self, alpha: float) -> float:
         """Return the evidence that an alarm stands for: at least ln(1/α), growing; −∞ without an alarm."""
-        if not self.state or not DETECTOR.alarm(self.state):
+        if not self.speaks:
             return -math.inf
         return math.log(1 / alpha) + average(self.state) - math.log1p(DETECTOR.arl)
 
+    @property
+    def requests(self) -> float:
+        """What its rates are of: all requests; with an alarm, those since it began."""
+        return self.risen_total if self.speaks else self.total
+
     def rate(self, index: int) -> float | None:
         """Return one of the candidate's rates: with an alarm, that since it began; None without requests."""
-        alarm = bool(self.state) and DETECTOR.alarm(self.state)
-        bad, total = (self.risen, self.risen_total) if alarm else (self.bad, self.total)
+        bad, total = (self.risen, self.risen_total) if self.speaks else (self.bad, self.total)
         return bad[index] / total if total > 0 else None
 
     def loudest(self) -> int:
@@ -64,9 +75,9 @@ class Watch:
         return max(range(len(self.bad)), key=lambda index: log_sum(self.state[index * size : (index + 1) * size]))
 
 
-def begin(rates: int) -> Watch:
+def begin(rates: int, kept: float = 1.0) -> Watch:
     """Return the watch before the first block."""
-    return Watch(DETECTOR.start(rates * len(GRID)), (0.0,) * rates, (0.0,) * rates)
+    return Watch(DETECTOR.start(rates * len(GRID)), (0.0,) * rates, (0.0,) * rates, kept=kept)
 
 
 def constant(margin: Accepted, stable: Pair) -> float | None:
@@ -95,18 +106,19 @@ def look(watch: Watch, limits: Sequence[float | None], bad: Sequence[float], tot
             found = ConstantTest(limit, grid=GRID).increments(Pair(), counts(part, total))
             increments += [min(increment / damping.noise, damping.cap) for increment in found]
     state = DETECTOR.step(watch.state, increments)
-    rises = average(state) > RISING
+    rises, kept = average(state) > RISING, watch.kept
     return Watch(
         state,
-        _added(watch.bad, bad),
-        _added(watch.risen, bad) if rises else (0.0,) * len(bad),
-        watch.total + total,
-        watch.risen_total + total if rises else 0.0,
+        _added(watch.bad, bad, kept),
+        _added(watch.risen, bad, kept) if rises else (0.0,) * len(bad),
+        watch.total * kept + total,
+        watch.risen_total * kept + total if rises else 0.0,
+        kept,
     )
 
 
-def _added(before: Sequence[float], more: Sequence[float]) -> tuple[float, ...]:
-    return tuple(known + part for known, part in zip(before, more, strict=True))
+def _added(before: Sequence[float], more: Sequence[float], kept: float) -> tuple[float, ...]:
+    return tuple(known * kept + part for known, part in zip(before, more, strict=True))
 
 
 def write(watch: Watch | None) -> list[Any]:

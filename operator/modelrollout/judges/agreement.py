@@ -100,6 +100,10 @@ class AgreementJudge(Weigher[AgreementConfig, ScoreLedger]):
         """Return whether stable must answer some requests twice."""
         return config.margin is not None
 
+    def required(self, config: AgreementConfig) -> bool:
+        """Return what the user says."""
+        return config.required
+
     def min_requests(self, config: AgreementConfig) -> int:
         """Return how many pairs a pass needs."""
         return config.min_requests
@@ -152,7 +156,7 @@ class AgreementJudge(Weigher[AgreementConfig, ScoreLedger]):
             gate,
             beta=beta,
             least=config.min_requests,
-            required=config.required,
+            required=self.required(config),
             limit=_agreement_words.limit(config.min, config.margin, evidence),
             values=_agreement_words.values(evidence),
             basis=_agreement_words.basis(config.min, config.margin, evidence),

@@ -89,6 +89,10 @@ class CompareJudge(Weigher[CompareConfig, Ledger]):
         """Once stable is gone there is nothing to compare with, and what it did once says nothing about another month."""
         return
 
+    def required(self, config: CompareConfig) -> bool:
+        """Return what the user says."""
+        return config.required
+
     def min_requests(self, config: CompareConfig) -> int:
         """Return how many requests of the candidate a pass needs."""
         return config.min_requests
@@ -147,7 +151,7 @@ class CompareJudge(Weigher[CompareConfig, Ledger]):
             gate,
             beta=beta,
             least=config.min_requests,
-            required=config.required,
+            required=self.required(config),
             limit=_compare_words.limit(config, reading.evidence),
             values=_compare_words.values(config, reading.evidence),
             basis=_compare_words.basis(config, reading.evidence),

@@ -145,6 +145,10 @@ class DriftJudge(Weigher[DriftConfig, DriftLedger]):
         """It compares with stable first of all."""
         return True
 
+    def required(self, config: DriftConfig) -> bool:
+        """Return what the user says."""
+        return config.required
+
     def min_requests(self, config: DriftConfig) -> int:
         """Return how many requests of the candidate a pass needs."""
         return config.min_requests
@@ -275,7 +279,7 @@ class DriftJudge(Weigher[DriftConfig, DriftLedger]):
             gate,
             beta=beta,
             least=config.min_requests,
-            required=config.required,
+            required=self.required(config),
             limit=_drift_words.limit(config.floor),
             values=_drift_words.values(evidence),
             basis=_drift_words.basis(config.floor, evidence),

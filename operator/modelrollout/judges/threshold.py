@@ -135,10 +135,6 @@ class ThresholdJudge(Weigher[ThresholdConfig, LimitLedger]):
         """Return what tallies evidence can be gathered from."""
         return frozenset({*_SHARES, Histogram})
 
-    def needs_stable(self, config: ThresholdConfig) -> bool:  # noqa: ARG002  # as above
-        """A limit is a limit, whatever stable does."""
-        return False
-
     def begin(self, config: ThresholdConfig, question: Question) -> LimitLedger:
         """Return the ledger before the first block."""
         return _limit.begin(_most(config), question)

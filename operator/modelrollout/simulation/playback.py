@@ -41,12 +41,15 @@ class Track:
             elif change.value is None:
                 self._counters.pop(_meant(change.key, scope), None)
             else:
-                self._now = Change(change.at, change.metric)
+                if self._now.state is not State.VALUE or self._now.value is not None:
+                    self._now = Change(change.at, change.metric)
                 self._counters[_meant(change.key, scope)] = change.value
         now = self._now
         if now.state is not State.VALUE:
             return Sample(at, state=now.state, message=now.message)
-        return Sample(at, gauge=now.value) if now.value is not None else Sample(at, dict(self._counters))
+        if now.value is not None:
+            return Sample(at, gauge=now.value)
+        return Sample(at, dict(self._counters), lone=now.message)
 
 
 class Playback:

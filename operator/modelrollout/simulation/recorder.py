@@ -42,7 +42,9 @@ class Recorder:
         # What is no counter says nothing about counters: they stay as they were.
         kept = self._last[metric.name].counters if metric.name in self._last else {}
         counters = sample.counters if sample.state is State.VALUE and sample.gauge is None else kept
-        self._last[metric.name] = Sample(sample.at, counters, sample.gauge, sample.state, sample.message)
+        self._last[metric.name] = Sample(
+            sample.at, counters, sample.gauge, sample.state, sample.message, lone=sample.lone
+        )
         return sample
 
 
@@ -55,8 +57,8 @@ def _changes(at: float, metric: str, scope: Scope, before: Sample | None, sample
         if before is None or (before.state, before.gauge) != (sample.state, sample.gauge):
             yield Change(at, metric, None, sample.gauge)
         return
-    if before is None or before.state is not State.VALUE or before.gauge is not None:
-        yield Change(at, metric)
+    if before is None or before.state is not State.VALUE or (before.gauge, before.lone) != (None, sample.lone):
+        yield Change(at, metric, message=sample.lone)
     was: Mapping[Key, float] = before.counters if before is not None else {}
     for key, value in sample.counters.items():
         if was.get(key) != value:

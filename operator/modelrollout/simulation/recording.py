@@ -17,7 +17,8 @@ The long form holds all that the metrics of a rollout have read, as lines of JSO
 ``at`` counts seconds since the metrics were first read, which is when the candidate gets its first requests. A counter is raw
 and keeps its value until another line says otherwise; ``null`` ends it. ``slice`` is there where it is a part of the traffic, and
 the arms that get copies are ``candidate-mirror`` and ``stable-mirror``. A metric that had no value has a ``state`` until it has
-one again: then its gauge, or the state ``Value``. A last line that was cut off is left out.
+one again: then its gauge, or the state ``Value``, of which a message says why there are no counters of stable. A last line that
+was cut off is left out.
 """
 
 import json
@@ -71,7 +72,7 @@ class Change:
         key: which counter, its arm named by what it was; None: the metric is a gauge, or its state is meant.
         value: of the counter or the gauge; None: the counter is not there any more, or the metric has no value.
         state: VALUE, or why the metric has no value.
-        message: for people, when it has none.
+        message: for people, when it has none; of VALUE, why there are counters of the candidate and none of stable.
     """
 
     at: float

@@ -17,7 +17,8 @@ class BlueGreenConfig(ApiModel):
     promotion: Promotion = "automatic"
     """manual: a person must release the switch."""
     bake: Duration | None = None
-    """How long to watch at 100 % while stable still stands whole. When it passes, the roles change."""
+    """How long to watch at 100 % while stable still stands whole. When it passes, the roles change.
+    Absent: nothing is measured after the switch, and without a shadow too a metric that counts requests is refused."""
 
 
 class BlueGreen(Strategy[BlueGreenConfig]):

@@ -15,13 +15,16 @@ COMPARED = {"name": "compared", "router": {"signal": "errorRate"}, "compare": {}
 SAME = {"name": "same", "predictions": {}, "agreement": {"min": 0.97}}
 
 
-def parsed(*metrics, **monitor):
+CANARY = {"canary": {"shadow": {"hold": "10m"}, "steps": [{"weight": 10, "hold": "1m"}]}}
+
+
+def parsed(*metrics, strategy=CANARY, **monitor):
     return parse_spec(
         {
             "model": {"protocol": "openInference"},
             "template": {"spec": {"containers": [{"name": "model", "image": "x"}]}},
             "service": {"targetPort": 8080},
-            "strategy": {"canary": {"shadow": {"hold": "10m"}, "steps": [{"weight": 10, "hold": "1m"}]}},
+            "strategy": strategy,
             "analysis": {"metrics": list(metrics), "monitor": monitor},
         },
         {"name": "digits"},
@@ -40,6 +43,16 @@ def test_all_that_one_version_can_be_held_against_goes_on():
 
 def test_only_what_is_named_goes_on():
     assert names(ERRORS, PROVEN, metrics=["proven"]) == [("proven", "limitWatch")]
+
+
+@pytest.mark.parametrize("limit", [ERRORS, PROVEN], ids=["windows", "sequential"])
+def test_a_limit_that_no_stage_has_requests_for_is_accepted_where_it_goes_on_being_watched(limit):
+    switch, memory = {"blueGreen": {"hold": "10m"}}, {**ERRORS, "name": "memory"}
+    assert parsed(limit, strategy=switch)[0] is not None
+    spec, (problem,) = parsed(limit, memory, strategy=switch, metrics=["memory"])
+    assert spec is None
+    assert problem.path == "spec.analysis.metrics[0].router"
+    assert problem.reason == "no stage before the last has requests of clients that it could be measured by"
 
 
 def test_without_a_monitor_nothing_does():

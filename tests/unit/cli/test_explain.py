@@ -46,11 +46,22 @@ def test_pods_follow_the_weight_and_never_become_fewer():
 
 
 def test_what_counts_requests_is_not_judged_where_there_are_none():
-    plan = explained(strategy={"blueGreen": {"hold": "10m", "promotion": "manual"}})
+    plan = explained(strategy={"blueGreen": {"hold": "10m", "promotion": "manual", "bake": "5m"}})
     assert stages(plan) == [
         ("preview", 0, 0, 4, ("gpu",), "after 10m, when gpu passes and when a person promotes"),
         ("full", 100, 0, 4, (), "at once"),
+        ("bake", 100, 0, 4, ("errors", "gpu"), "after 5m and when errors and gpu pass"),
     ]
+
+
+def test_what_is_judged_in_no_stage_and_only_watched_afterwards_is_said():
+    analysis = {**deepcopy(thing(None)["spec"]["analysis"]), "monitor": {"metrics": ["errors"]}}
+    words = "errors: judged in no stage, because none before the last has requests of clients to measure it by."
+    switch = {"hold": "10m", "promotion": "manual"}
+    plan = explained(strategy={"blueGreen": switch}, analysis=analysis)
+    assert [stage.judged for stage in plan.stages] == [("gpu",), ()]
+    assert words in text(plan)
+    assert words not in text(explained(strategy={"blueGreen": {**switch, "bake": "5m"}}, analysis=analysis))
 
 
 @pytest.mark.parametrize("automation", ["manual", "assist"])
@@ -104,7 +115,7 @@ def test_direct_traffic_says_what_it_cannot_promise():
         ({"automation": "manual"}, "to abort is up to a person"),
         ({"automation": "full"}, "sends all traffic home to stable at once"),
         ({"progressDeadline": "7m"}, "not ready within 7m abort it"),
-        ({"strategy": {"blueGreen": {"hold": "1m"}}}, "There is no bake"),
+        ({"strategy": {"blueGreen": {"hold": "1m"}}, "analysis": None}, "There is no bake"),
     ],
 )
 def test_what_happens_when_something_goes_wrong(spec, words):

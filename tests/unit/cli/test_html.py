@@ -127,6 +127,12 @@ def test_it_tells_versions_outcome_and_cause_first(aborted):
     assert {"0ce6ab7862", "c997c0336d", "modelrollout-modelserver:0.2.0"} <= set(read.inside("code"))
 
 
+def test_it_says_which_version_of_the_operator_wrote_it_where_that_is_known(aborted):
+    assert "Written by version 7.8.9 of the operator." in Page(page({**aborted, "operatorVersion": "7.8.9"})).text
+    aborted = {key: value for key, value in aborted.items() if key != "operatorVersion"}
+    assert "Written by" not in Page(page(aborted)).text
+
+
 def test_its_sections_are_those_that_have_something_to_say(aborted, promoted):
     every = ["Versions", "Time line", "What was measured", "Predictions of both versions to the same requests"]
     assert Page(page(aborted)).inside("h2") == [*every, "Golden examples", "Settings of the analysis"]

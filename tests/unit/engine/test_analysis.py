@@ -156,7 +156,7 @@ def test_a_reading_gets_old_when_nobody_polls() -> None:
 def judged(reading: Reading | None, gate: Gate | None = None, **policies: Any) -> Gate:
     policy = {"on_no_data": "hold", "on_error": "hold", **policies}
     readings = {"errors": reading} if reading else {}
-    (made,) = assess(
+    (made,), _ = assess(
         [("errors", THRESHOLD, ThresholdConfig(max=0.02))],
         readings,
         {"errors": gate} if gate else {},

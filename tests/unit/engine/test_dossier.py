@@ -121,6 +121,16 @@ def test_what_a_promoted_attempt_was_let_go_on_by_is_in_it_though_nothing_is_jud
     ]
 
 
+def test_it_says_which_version_of_the_operator_wrote_it(world: World) -> None:
+    world.limits = replace(world.limits, version="7.8.9")
+    begin(world)
+    world.abort_now()
+    world.settle()
+    assert told(world)["operatorVersion"] == "7.8.9"
+    page = maps(world)[report(NAME, world.rollout.revision, 1)]["data"][MARKDOWN]
+    assert page.endswith("\n\nWritten by version 7.8.9 of the operator.\n")
+
+
 def test_a_metric_that_sent_it_home_is_in_it_with_its_cause(world: World) -> None:
     begin(world)
     world.values["errors"] = 0.2

@@ -52,7 +52,7 @@ class Collector:
         return reading
 
     def gate(self, reading: Reading) -> Gate:
-        (found,) = assess(
+        (found,), _ = assess(
             [(METRIC.name, METRIC.judge, METRIC.judge_config)],
             {METRIC.name: reading},
             {},

@@ -197,9 +197,9 @@ def test_a_gauge_is_judged_even_where_there_are_no_requests() -> None:
 
 def test_a_first_byte_is_not_waited_for_where_it_cannot_be_measured() -> None:
     first = {"name": "first", "router": {"signal": "timeToFirstByteSeconds"}, "threshold": {"max": 1}}
-    world = judging({"shadow": {"hold": "1m", "promotion": "automatic"}}, analysis=analysis(first))
-    world.run()
-    assert world.status.stable == world.name(2)
+    world = judging({"shadow": {"hold": "1m", "promotion": "automatic", "bake": "1h"}}, analysis=analysis(first))
+    world.wait(100)
+    assert world.weight(2) == 100
 
 
 @pytest.mark.parametrize("missing", [state for state in State if state not in {State.VALUE, State.MISMATCH}])

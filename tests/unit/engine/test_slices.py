@@ -53,7 +53,7 @@ class Story:
         return self.judge(self.reading)
 
     def judge(self, reading: Reading) -> Gate:
-        (self.gate,) = assess(
+        (self.gate,), _ = assess(
             [("agreement", self.metric.judge, self.metric.judge_config)],
             {"agreement": reading},
             {"agreement": self.gate} if self.gate is not None else {},

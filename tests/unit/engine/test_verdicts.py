@@ -20,9 +20,14 @@ def gate(name: str, value: float, verdict: Verdict = Verdict.UNDECIDED, slices: 
     return Gate(name=name, verdict=verdict, state="Value", evidence=Evidence(against=value), slices=parts)
 
 
+def replace_evidence(one: Gate, **changes: bool) -> Gate:
+    assert one.evidence is not None
+    return one.model_copy(update={"evidence": one.evidence.model_copy(update=changes)})
+
+
 def combined(*gates: Gate, panel: Panel | None = None, **guards: float) -> list[Gate]:
     words = lambda name, evidence: f"{name} is worse{evidence.slice}"  # noqa: E731  # one line of words
-    return list(combine(gates, guards, ALPHA, words, panel or Panel()))
+    return list(combine(gates, guards, ALPHA, words, panel or Panel()).gates)
 
 
 def test_nothing_happens_below_the_limit() -> None:
@@ -140,6 +145,16 @@ def test_a_catastrophe_needs_no_other_evidence(number: int) -> None:
     )
     assert above[0].verdict is Verdict.FAIL
     assert "More than half" in above[0].message
+
+
+def test_what_all_say_together_is_told_beside_the_gates_also_when_something_else_has_decided() -> None:
+    loud, panel = [gate("errors", 4.0), gate("latency", 1.0)], Panel(metrics=3)
+    alarming = [replace_evidence(one, alarm=True) for one in loud]
+    for gates, guards in ((loud, {}), (loud, {"errors": 100.0}), (alarming, {})):
+        found = combine(gates, guards, ALPHA, lambda name, _: name, panel)
+        assert found.against == against(loud, panel) != 0
+    plain = [Gate(name="plain", verdict=Verdict.PASS, state="Value")]
+    assert combine(plain, {}, ALPHA, lambda name, _: name, panel).against is None
 
 
 def test_the_shares_of_alpha_add_up() -> None:

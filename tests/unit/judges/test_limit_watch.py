@@ -22,7 +22,7 @@ def stream(ledger, rate, blocks, dice, size=600):
     for number in range(1, blocks + 1):
         bad = sum(dice.random() < rate for _ in range(size))
         ledger = LIMIT_WATCH.weigh(CONFIG, ledger, Block(Rate(bad, size), None, 60.0), 1.0, float("inf"))
-        if ledger.alarm:
+        if ledger.watch.speaks:
             return ledger, number
     return ledger, None
 
@@ -47,18 +47,18 @@ def test_a_bad_day_is_undone_by_a_good_quarter_of_an_hour():
     ledger, _ = stream(LIMIT_WATCH.begin(CONFIG, RATE), 0.3, 1, dice)
     for _ in range(1440):
         ledger = LIMIT_WATCH.weigh(CONFIG, ledger, Block(Rate(180, 600), None, 60.0), 1.0, float("inf"))
-    assert ledger.alarm
+    assert ledger.watch.speaks
     for _ in range(15):
         ledger = LIMIT_WATCH.weigh(CONFIG, ledger, Block(Rate(6, 600), None, 60.0), 1.0, float("inf"))
-    assert not ledger.alarm
+    assert not ledger.watch.speaks
 
 
 def test_noise_is_taken_off():
     ledger = LIMIT_WATCH.begin(CONFIG, RATE)
     calm = LIMIT_WATCH.weigh(CONFIG, ledger, Block(Rate(40, 600), None, 60.0), 1.0, float("inf"))
     noisy = LIMIT_WATCH.weigh(CONFIG, ledger, Block(Rate(40, 600), None, 60.0), 10.0, float("inf"))
-    assert calm.alarm
-    assert not noisy.alarm
+    assert calm.watch.speaks
+    assert not noisy.watch.speaks
 
 
 def test_of_a_histogram_it_watches_the_share_above_the_limit():
@@ -79,8 +79,8 @@ def test_what_is_stored_is_read_again_and_never_louder():
         CONFIG, Question.unknown(0.05, 0.05, 360), json.loads(json.dumps(LIMIT_WATCH.dump(ledger)))
     )
     assert again.question == RATE
-    assert all(stored <= known for stored, known in zip(again.state, ledger.state, strict=True))
-    assert again.state == pytest.approx(ledger.state, abs=1e-3)
+    assert all(stored <= known for stored, known in zip(again.watch.state, ledger.watch.state, strict=True))
+    assert again.watch.state == pytest.approx(ledger.watch.state, abs=1e-3)
 
 
 @pytest.mark.parametrize(

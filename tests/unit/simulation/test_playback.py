@@ -52,7 +52,11 @@ KEYS = st.sampled_from(
     [Key(arm, pod, "bad", part) for arm in ("new", "old-mirror") for pod in "ab" for part in ("", "x")]
 )
 SAMPLES = st.one_of(
-    st.builds(lambda counters: Sample(AT, counters), st.dictionaries(KEYS, st.integers(0, 9).map(float), min_size=1)),
+    st.builds(
+        lambda counters, lone: Sample(AT, counters, lone=lone),
+        st.dictionaries(KEYS, st.integers(0, 9).map(float), min_size=1),
+        st.sampled_from(["", "Nothing of stable.", "Still nothing."]),
+    ),
     st.builds(lambda gauge: Sample(AT, gauge=float(gauge)), st.integers(-3, 3)),
     st.builds(lambda state: Sample(AT, state=state, message="Why."), st.sampled_from([State.ERROR, State.NO_METRIC])),
 )
@@ -72,6 +76,16 @@ def test_every_sample_comes_back_as_it_was(samples):
     for sample in taken:
         moved = {key._replace(arm=names[key.arm]): value for key, value in sample.counters.items()}
         assert playback.put(other, METRIC, Sample(sample.at)) == replace(sample, counters=moved)
+
+
+async def test_a_comparison_says_in_a_replay_too_why_it_has_no_number_of_stable():
+    setting = Setting(document(analysis={**judged(), "metrics": COMPARED}), rate=20.0, stable=GOOD)
+    _, text = await recorded(setting)
+    half = [one for one in read_recording(text) if one.key is None or one.key.arm != "stable"]
+    lonely = [replace(one, message="Nothing of stable.") if one.key is None else one for one in half]
+    again = await run_trial(replace(setting, recording=tuple(lonely)), 8)
+    assert again.verdict.decision is Decision.UNDECIDED
+    assert "errors: Nothing of stable.; slow: Nothing of stable" in again.verdict.message
 
 
 async def test_what_clients_met_is_told_from_the_recording():
