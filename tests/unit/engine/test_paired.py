@@ -174,7 +174,7 @@ def _run(stretches: Sequence[tuple[int, int]], polled: Sequence[bool], missing: 
             collector.poll(State.ERROR if lost else State.VALUE)
     said = collector.poll().evidence
     assert collector.book is not None
-    waiting = {key.series: value for key, value in collector.book.open.items()}
+    waiting = collector.book.open.get((ARM, ""), {})
     closed = said.requests if said is not None else 0
     agreeing = closed * (said.candidate or 0.0) if said is not None else 0.0
     pairs = closed + waiting.get("pairs", 0.0)
