@@ -17,7 +17,7 @@ RATES = {
     "bentoml/errorRate": Rate(3, 17),
     "mlserver/errorRate": Rate(3, 15),
     "ovms/errorRate": Rate(5, 100),
-    "ray-serve/errorRate": Rate(2, 120),
+    "ray-serve/errorRate": Rate(4, 17),
     "sglang/aborted": Rate(12, 200),
     "tfserving/errorRate": Rate(10, 250),
     "tgi/errorRate": Rate(7, 210),
@@ -42,7 +42,7 @@ HISTOGRAMS = {
     "kserve/latency": (0.005, 15, 15),
     "mlserver/latency": (0.005, 17, 17),
     "ovms/latency": (0.011568, 85, 95),
-    "ray-serve/latency": (0.1, 118, 120),
+    "ray-serve/latency": (0.3, 8, 17),
     "sglang/interTokenLatency": (0.01, 9000, 9732),
     "sglang/latency": (1.0, 58, 188),
     "sglang/queueTime": (0.1, 180, 188),
@@ -58,10 +58,14 @@ HISTOGRAMS = {
     "vllm/tpot": (0.05, 189, 190),
     "vllm/ttft": (0.1, 140, 190),
 }
-RECORDED = {"bentoml": "bentoml 1.4.40", "kserve": "kserve 0.21.0", "mlserver": "mlserver 1.7.1"}
+RECORDED = {
+    "bentoml": "bentoml 1.4.40",
+    "kserve": "kserve 0.21.0",
+    "mlserver": "mlserver 1.7.1",
+    "ray-serve": "Ray Serve 2.60.0",
+}
 WRITTEN = {
     "ovms": "OpenVINO Model Server at 7e4df0c",
-    "ray-serve": "Ray Serve 2.49",
     "sglang": "SGLang, version not noted",
     "tfserving": "TensorFlow Serving at 9d981c5",
     "tgi": "Text Generation Inference at db931fc",
