@@ -120,6 +120,8 @@ _SERVERS: Mapping[str, Mapping[str, Form]] = {
         "meanQueueTime": mean(_of("ts_queue_latency_microseconds"), _of("ts_inference_requests_total"), _MICRO),
     },
     "triton": {
+        # A Python model that answers with an error instead of raising it is counted among the successes, and what found the queue
+        # full not at all; use the router's errorRate beside it.
         "errorRate": rate(
             _of("nv_inference_request_failure", 'reason!="CANCELED"'),
             _any("nv_inference_request_(success|failure)", 'reason!="CANCELED"'),

@@ -22,7 +22,7 @@ RATES = {
     "tfserving/errorRate": Rate(10, 250),
     "tgi/errorRate": Rate(7, 210),
     "torchserve/errorRate": Rate(3, 100),
-    "triton/errorRate": Rate(5, 400),
+    "triton/errorRate": Rate(4, 23),
     "vllm/badFinish": Rate(2, 190),
     "vllm/errorRate": Rate(6, 200),
 }
@@ -31,8 +31,8 @@ MEANS = {
     "tgi/meanOutputTokens": Mean(9600, 192),
     "torchserve/meanLatency": Mean(6.4694367, 100),
     "torchserve/meanQueueTime": Mean(0.0500412, 100),
-    "triton/meanLatency": Mean(7.9, 395),
-    "triton/meanQueueTime": Mean(0.079, 395),
+    "triton/meanLatency": Mean(6.789748, 19),
+    "triton/meanQueueTime": Mean(0.137809, 19),
     "vllm/meanInputTokens": Mean(21600, 190),
     "vllm/meanOutputTokens": Mean(38000, 190),
 }
@@ -63,6 +63,7 @@ RECORDED = {
     "kserve": "kserve 0.21.0",
     "mlserver": "mlserver 1.7.1",
     "ray-serve": "Ray Serve 2.60.0",
+    "triton": "Triton Inference Server 2.51.0",
 }
 WRITTEN = {
     "ovms": "OpenVINO Model Server at 7e4df0c",
@@ -70,9 +71,11 @@ WRITTEN = {
     "tfserving": "TensorFlow Serving at 9d981c5",
     "tgi": "Text Generation Inference at db931fc",
     "torchserve": "TorchServe at 62c4d6a",
-    "triton": "Triton Inference Server at e1db8a6",
+    "triton-ttft": "Triton Inference Server at e1db8a6",
     "vllm": "vLLM 0.11",
 }
+APART = {"triton/ttft": "triton-ttft"}
+"""What the server that was recorded did not count yet is on a page of its own."""
 SHARES = {"vllm/finishReason": Shares({"abort": 2, "error": 1, "length": 36, "repetition": 1, "stop": 150})}
 
 
@@ -95,7 +98,7 @@ def measured(name: str, arm: str, *pages: Vector) -> Measure:
 
 def scraped(name: str) -> tuple[Vector, ...]:
     """One pod of the candidate and two of stable, of which the second did three times as much, and a stranger."""
-    text = page(name.partition("/")[0])
+    text = page(APART.get(name, name.partition("/")[0]))
     return (
         scrape(text, "digits-new-a", address="10.0.0.1:8080"),
         scrape(text, "digits-old-a", address="10.0.0.2:8080"),
@@ -107,13 +110,13 @@ def scraped(name: str) -> tuple[Vector, ...]:
 
 def test_every_preset_has_an_expectation_and_every_server_a_page() -> None:
     assert PRESETS.keys() == {*RATES, *MEANS, *HISTOGRAMS, *SHARES}
-    assert {name.partition("/")[0] for name in PRESETS} == {
+    assert {APART.get(name, name.partition("/")[0]) for name in PRESETS} == {
         file.stem for file in PAGES.glob("*.txt") if not file.stem.startswith("envoy")
     }
 
 
 def test_every_page_says_where_it_is_from() -> None:
-    assert RECORDED.keys() | WRITTEN.keys() == {name.partition("/")[0] for name in PRESETS}
+    assert RECORDED.keys() | WRITTEN.keys() == {APART.get(name, name.partition("/")[0]) for name in PRESETS}
     for server, version in RECORDED.items():
         assert page(server).startswith(f"# Recorded of {version}, ")
     for server, version in WRITTEN.items():
