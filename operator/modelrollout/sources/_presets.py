@@ -114,7 +114,8 @@ _SERVERS: Mapping[str, Mapping[str, Form]] = {
         "tpot": histogram(_of("tgi_request_mean_time_per_token_duration_bucket")),
     },
     "torchserve": {
-        # Its Requests2XX holds the answers to probes as well, so it is no number of inferences.
+        # Its Requests2XX holds the answers to probes and scrapes as well, so it is no number of inferences. Its times are those
+        # of the good requests, shared among all of them: a version that fails looks faster, so look at its errorRate first.
         "errorRate": rate(_of("Requests5XX"), _of("ts_inference_requests_total"), errors=True),
         "meanLatency": mean(_of("ts_inference_latency_microseconds"), _of("ts_inference_requests_total"), _MICRO),
         "meanQueueTime": mean(_of("ts_queue_latency_microseconds"), _of("ts_inference_requests_total"), _MICRO),

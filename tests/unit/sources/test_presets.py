@@ -21,7 +21,7 @@ RATES = {
     "sglang/aborted": Rate(12, 200),
     "tfserving/errorRate": Rate(10, 250),
     "tgi/errorRate": Rate(7, 210),
-    "torchserve/errorRate": Rate(3, 100),
+    "torchserve/errorRate": Rate(4, 19),
     "triton/errorRate": Rate(4, 23),
     "vllm/badFinish": Rate(2, 190),
     "vllm/errorRate": Rate(6, 200),
@@ -29,8 +29,8 @@ RATES = {
 MEANS = {
     "mlserver/meanLatency": Mean(0.0014449480004259385, 15),
     "tgi/meanOutputTokens": Mean(9600, 192),
-    "torchserve/meanLatency": Mean(6.4694367, 100),
-    "torchserve/meanQueueTime": Mean(0.0500412, 100),
+    "torchserve/meanLatency": Mean(6.781238663, 19),
+    "torchserve/meanQueueTime": Mean(2.787295114, 19),
     "triton/meanLatency": Mean(6.789748, 19),
     "triton/meanQueueTime": Mean(0.137809, 19),
     "vllm/meanInputTokens": Mean(21600, 190),
@@ -63,6 +63,7 @@ RECORDED = {
     "kserve": "kserve 0.21.0",
     "mlserver": "mlserver 1.7.1",
     "ray-serve": "Ray Serve 2.60.0",
+    "torchserve": "TorchServe 0.12.0",
     "triton": "Triton Inference Server 2.51.0",
 }
 WRITTEN = {
@@ -70,7 +71,6 @@ WRITTEN = {
     "sglang": "SGLang, version not noted",
     "tfserving": "TensorFlow Serving at 9d981c5",
     "tgi": "Text Generation Inference at db931fc",
-    "torchserve": "TorchServe at 62c4d6a",
     "triton-ttft": "Triton Inference Server at e1db8a6",
     "vllm": "vLLM 0.11",
 }
