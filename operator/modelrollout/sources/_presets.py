@@ -81,12 +81,15 @@ _SERVERS: Mapping[str, Mapping[str, Form]] = {
         "latency": histogram(_of("ray_serve_http_request_latency_ms_bucket", _RAY), _MILLI),
     },
     "sglang": {
-        # It tells a client that left not from a request that it gave up itself.
+        # It tells a client that left not from a request that was given up for another reason. What was given up while it ran is
+        # counted among the requests as well, and what still waited is not: both are added, so that the rate is never above 1. It
+        # is a little low, 4.8 % where 5 % were given up.
         "aborted": rate(
             _of("sglang:num_aborted_requests_total"),
             _any("sglang:num_(aborted_)?requests_total"),
         ),
         "latency": histogram(_of("sglang:e2e_request_latency_seconds_bucket")),
+        # GET /health waits like a request, and is counted as one here.
         "queueTime": histogram(_of("sglang:queue_time_seconds_bucket")),
         "interTokenLatency": histogram(
             _either("sglang:inter_token_latency_seconds_bucket", "sglang:time_per_output_token_seconds_bucket"),
