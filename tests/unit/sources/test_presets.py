@@ -23,8 +23,8 @@ RATES = {
     "tgi/errorRate": Rate(7, 210),
     "torchserve/errorRate": Rate(4, 19),
     "triton/errorRate": Rate(4, 23),
-    "vllm/badFinish": Rate(2, 190),
-    "vllm/errorRate": Rate(6, 200),
+    "vllm/badFinish": Rate(2, 18),
+    "vllm/errorRate": Rate(2, 24),
 }
 MEANS = {
     "mlserver/meanLatency": Mean(0.0014449480004259385, 15),
@@ -33,8 +33,8 @@ MEANS = {
     "torchserve/meanQueueTime": Mean(2.787295114, 19),
     "triton/meanLatency": Mean(6.789748, 19),
     "triton/meanQueueTime": Mean(0.137809, 19),
-    "vllm/meanInputTokens": Mean(21600, 190),
-    "vllm/meanOutputTokens": Mean(38000, 190),
+    "vllm/meanInputTokens": Mean(474, 18),
+    "vllm/meanOutputTokens": Mean(290, 18),
 }
 HISTOGRAMS = {
     # One bound between the two groups of values, and how many values are at most so large, of how many.
@@ -52,11 +52,11 @@ HISTOGRAMS = {
     "tgi/queueTime": (0.00384433594, 192, 192),
     "tgi/tpot": (0.0170859375, 190, 192),
     "triton/ttft": (0.5, 390, 395),
-    "vllm/interTokenLatency": (0.025, 30000, 37810),
-    "vllm/latency": (1.0, 60, 190),
-    "vllm/queueTime": (0.3, 186, 190),
-    "vllm/tpot": (0.05, 189, 190),
-    "vllm/ttft": (0.1, 140, 190),
+    "vllm/interTokenLatency": (0.025, 241, 273),
+    "vllm/latency": (0.5, 9, 18),
+    "vllm/queueTime": (0.3, 18, 18),
+    "vllm/tpot": (0.025, 10, 18),
+    "vllm/ttft": (0.06, 11, 19),
 }
 RECORDED = {
     "bentoml": "bentoml 1.4.40",
@@ -66,17 +66,17 @@ RECORDED = {
     "sglang": "SGLang 0.5.23",
     "torchserve": "TorchServe 0.12.0",
     "triton": "Triton Inference Server 2.51.0",
+    "vllm": "vLLM 0.32.0",
 }
 WRITTEN = {
     "ovms": "OpenVINO Model Server at 7e4df0c",
     "tfserving": "TensorFlow Serving at 9d981c5",
     "tgi": "Text Generation Inference at db931fc",
     "triton-ttft": "Triton Inference Server at e1db8a6",
-    "vllm": "vLLM 0.11",
 }
 APART = {"triton/ttft": "triton-ttft"}
 """What the server that was recorded did not count yet is on a page of its own."""
-SHARES = {"vllm/finishReason": Shares({"abort": 2, "error": 1, "length": 36, "repetition": 1, "stop": 150})}
+SHARES = {"vllm/finishReason": Shares({"abort": 0, "error": 0, "length": 13, "repetition": 2, "stop": 3})}
 
 
 def config(name: str) -> PrometheusConfig:
@@ -187,11 +187,12 @@ def test_an_error_that_was_not_there_before_counts_and_no_error_is_a_rate_of_0()
 
 
 def test_a_server_that_has_but_the_old_name_is_understood_and_one_that_has_both_is_not_counted_twice() -> None:
-    old = page("vllm").replace("vllm:inter_token_latency_seconds", "vllm:something_else")
-    for text in (old, page("vllm")):
+    now = page("vllm")
+    old = now.replace("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds")
+    for text in (old, now + old):
         tally = measured("vllm/interTokenLatency", "new", scrape(text, "digits-new-a")).tally
         assert isinstance(tally, Histogram)
-        assert tally.total == 37810
+        assert tally.total == 273
 
 
 def test_bentoml_is_understood_when_its_own_endpoint_label_was_kept() -> None:
