@@ -89,7 +89,7 @@ _SERVERS: Mapping[str, Mapping[str, Form]] = {
             _any("sglang:num_(aborted_)?requests_total"),
         ),
         "latency": histogram(_of("sglang:e2e_request_latency_seconds_bucket")),
-        # GET /health waits like a request, and is counted as one here.
+        # On an idle server GET /health makes a token, waits like a request, and is counted here.
         "queueTime": histogram(_of("sglang:queue_time_seconds_bucket")),
         "interTokenLatency": histogram(
             _either("sglang:inter_token_latency_seconds_bucket", "sglang:time_per_output_token_seconds_bucket"),
