@@ -15,6 +15,8 @@ LIGHT = {"name": "light", "header": "x-light", "values": ["bright", "dark"]}
 LABELS = {"LABELS": "10"}
 DIFFERENT = {**LABELS, "DIFFERENT": "0.01"}
 NOISY = {**LABELS, "NOISE": "0.1"}
+RATE = 100
+"""Requests a second. Each is answered by both versions and compared in Python; more would leave the client no processor."""
 ASKED = range(400, 500)
 """Inputs that are asked in turn: a model that is different gives another label to exactly one in each hundred."""
 GOLDEN = range(20, 25)
@@ -66,7 +68,7 @@ def stopped(scenario, image, data, versions, analysed):
     template = served(image, stable, data)
     first = installed(scenario, template.pop("template"), strategy, analysis=analysed, **template)
     path = ("--path", f"/v2/models/{data.NAME}/infer")
-    with scenario.traffic(100, long_every=0, samples=expected(data, stable), extra=path) as traffic:
+    with scenario.traffic(RATE, long_every=0, samples=expected(data, stable), extra=path) as traffic:
         template = served(image, candidate, data)
         second = scenario.apply(model_deployment(template.pop("template"), strategy, analysis=analysed, **template))
         status = scenario.aborted("GateFailed", 180)
@@ -127,7 +129,7 @@ def test_one_broken_golden_example_blocks_before_there_is_any_traffic(scenario):
     scenario.kubectl("apply", "-f", "-", body=kept)
     spec = {"analysis": {"interval": "1s", "metrics": [ERRORS], "golden": {"configMap": "golden"}}}
     first = installed(scenario, model_template("v1", **LABELS), shadowed("5s"), **spec)
-    with scenario.traffic(samples=asked()) as traffic:
+    with scenario.traffic(RATE, samples=asked()) as traffic:
         second = scenario.apply(
             model_deployment(model_template("v2", **LABELS, MISTAKEN=str(MISTAKEN)), shadowed("5s"), **spec)
         )
@@ -146,7 +148,7 @@ def test_one_broken_golden_example_blocks_before_there_is_any_traffic(scenario):
 def test_an_equally_good_model_that_differs_in_one_answer_of_a_hundred_is_promoted_with_its_agreement(scenario):
     spec = {"model": {"name": "m", "protocol": "openInference"}, "analysis": analysis(agreement(min=0.97))}
     installed(scenario, model_template("v1", **LABELS), shadowed("12s"), **spec)
-    with scenario.traffic(samples=asked()) as traffic:
+    with scenario.traffic(RATE, samples=asked()) as traffic:
         second = scenario.apply(model_deployment(model_template("v2", **DIFFERENT), shadowed("12s"), **spec))
         passed = gate(scenario.expect("agreement", lambda status: gate(status).get("verdict") == "Pass", 120))
         status = scenario.stable(240)
@@ -163,7 +165,7 @@ def test_a_noisy_model_is_promoted_when_it_is_held_against_the_noise_of_stable_a
     absolute = analysis(agreement(min=0.95))
     relative = analysis(agreement(margin=0.05), **own)
     installed(scenario, model_template("v1", **NOISY), shadowed("3s"), analysis=absolute, **spec)
-    with scenario.traffic(samples=asked()) as traffic:
+    with scenario.traffic(RATE, samples=asked()) as traffic:
         scenario.apply(model_deployment(model_template("v2", **NOISY), shadowed("3s"), analysis=absolute, **spec))
         stopped_for = scenario.aborted("GateFailed", 120)["rollout"]["cause"]["message"]
         third = scenario.apply(
@@ -180,7 +182,7 @@ def test_a_noisy_model_is_promoted_when_it_is_held_against_the_noise_of_stable_a
 def test_collectors_that_are_killed_in_mid_evidence_cost_time_and_nothing_else(scenario):
     spec = {"model": {"name": "m", "protocol": "openInference"}, "analysis": analysis(agreement(min=0.98))}
     installed(scenario, model_template("v1", **LABELS), shadowed("15s"), **spec)
-    with scenario.traffic(samples=asked()) as traffic:
+    with scenario.traffic(RATE, samples=asked()) as traffic:
         second = scenario.apply(model_deployment(model_template("v2", **DIFFERENT), shadowed("15s"), **spec))
         before = gate(scenario.expect("pairs", lambda status: gate(status).get("requests", 0) > 0))
         routers = scenario.routers()
