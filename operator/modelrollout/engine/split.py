@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from modelrollout.domain.observation import RouterPodSeen
 from modelrollout.domain.reading import Key, Reading, State
-from modelrollout.engine.counters import increments, remember, total
+from modelrollout.engine.counters import ByArm, by_arm, increments, remember
 from modelrollout.engine.wants import AnalysisWants
 from modelrollout.evidence.routing import split_log_e
 
@@ -26,12 +26,12 @@ class Split:
     Attributes:
         name: which split of which attempt; another one begins anew. Empty: none that is checked.
         seen: the counters to subtract from the next answers.
-        grown: by how much each grew since the split began, summed over routers.
+        grown: by how much they grew since the split began, summed over routers.
     """
 
     name: str = ""
     seen: Mapping[Key, float] = field(default_factory=dict)
-    grown: Mapping[Key, float] = field(default_factory=dict)
+    grown: ByArm = field(default_factory=dict)
 
 
 def follow(split: Split, wants: AnalysisWants | None, routers: Iterable[RouterPodSeen]) -> Split:
@@ -41,7 +41,7 @@ def follow(split: Split, wants: AnalysisWants | None, routers: Iterable[RouterPo
     now = dict(_counters(wants, routers))
     if split.name != _name(wants):
         return Split(_name(wants), now)
-    return replace(split, seen=remember(split.seen, now), grown=total(split.grown, increments(split.seen, now)))
+    return replace(split, seen=remember(split.seen, now), grown=by_arm(increments(split.seen, now), split.grown))
 
 
 def mismatch(split: Split, wants: AnalysisWants) -> str:
@@ -81,6 +81,6 @@ def _counters(wants: AnalysisWants, routers: Iterable[RouterPodSeen]) -> Iterato
 
 def _sent(split: Split, revision: str) -> float:
     """Return for how many requests a revision was chosen."""
-    tries, retries = (split.grown.get(Key(revision, "", series), 0.0) for series in ("tries", "retries"))
+    grown = split.grown.get((revision, ""), {})
     # Of a request that waits for its next try the router has counted that it tries again, and not yet the try.
-    return max(tries - retries, 0.0)
+    return max(grown.get("tries", 0.0) - grown.get("retries", 0.0), 0.0)
