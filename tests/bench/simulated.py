@@ -19,7 +19,7 @@ from tests.cost import loop
 
 Row = tuple[str, str]
 RUNS = 2
-CASES = (("10s", 1), ("10s", 6), ("30s", 6), ("60s", 6))
+CASES = (("10s", 1), ("10s", 6), ("10s", 24), ("30s", 6), ("60s", 6))
 """Time between two polls, and hours of a hold."""
 DOCUMENT = {
     "apiVersion": "modelrollout.dev/v1alpha1",

@@ -6,7 +6,6 @@ gates that :func:`modelrollout.engine.analysis.assess` makes of its readings are
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -240,7 +239,7 @@ class Ours(Rule):
     def _fold(self, wants: AnalysisWants, metric: MetricWants, sample: Sample) -> Reading:
         self._book, reading = weigh(self._book, wants, metric, sample)
         self._guard = look(self._guard, wants, metric, sample)
-        return replace(reading, guard=speaks(self._guard, wants))
+        return reading._replace(guard=speaks(self._guard, wants))
 
     def _decide(self, reading: Reading, seconds: float) -> str | None:
         self.evidence, self.slices = reading.evidence, reading.slices

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -242,7 +242,7 @@ class Poller:
         wants = watch.wants.analysis if watch else None
         if watch is None or wants is None:
             return
-        asked = [(metric, _fetch(wants, metric)) for metric in wants.metrics if lane in (None, _lane(wants, metric))]
+        asked = [(metric, fetch) for metric, fetch in _fetches(wants) if lane in (None, _lane(metric, fetch))]
         pages = ((Origin.ROUTERS, self._status_page), (Origin.COLLECTORS, self._collected))
         for origin, ask in pages:
             # All metrics of a poll read the same pages.
@@ -250,17 +250,19 @@ class Poller:
             if readers:
                 answers = await _caught(self._pages(key, partial(ask, wants.router)))
                 for metric in readers:
-                    self._take(key, watch, wants, metric, answers)
+                    self._take(key, watch, wants, metric, self._read(wants, metric, answers, origin))
         queries = [(metric, fetch.query) for metric, fetch in asked if fetch.origin is Origin.PROMETHEUS]
-        await asyncio.gather(*(self._query(key, watch, wants, metric, query) for metric, query in queries))
+        if queries:
+            await asyncio.gather(*(self._query(key, watch, wants, metric, query) for metric, query in queries))
 
     async def _query(self, key: Key, watch: _Watch, wants: AnalysisWants, metric: MetricWants, query: str) -> None:
         async with self._queries_at_once:
             answer = await _caught(self._http.prometheus(query))
-        self._take(key, watch, wants, metric, answer if isinstance(answer, SourceError) else {"": answer})
+        answers = answer if isinstance(answer, SourceError) else {"": answer}
+        self._take(key, watch, wants, metric, self._read(wants, metric, answers, Origin.PROMETHEUS))
 
-    def _take(self, key: Key, watch: _Watch, wants: AnalysisWants, metric: MetricWants, answers: Answers) -> None:
-        sample = self._sampled(wants, metric, self._read(wants, metric, answers))
+    def _take(self, key: Key, watch: _Watch, wants: AnalysisWants, metric: MetricWants, found: Sample) -> None:
+        sample = self._sampled(wants, metric, found)
         # The stage may have changed while the source was slow: the answer then belongs to a question nobody asks any more.
         if watch.epoch == wants.epoch and self._fold(watch, wants, metric, sample):
             self._wake(key)
@@ -282,10 +284,10 @@ class Poller:
             news = self._learn(watch, wants, metric, sample) or news
             guard = look(watch.watched.get(metric.name), wants, metric, sample)
             watch.watched[metric.name] = guard
-            reading = replace(reading, guard=speaks(guard, wants))
+            reading = reading._replace(guard=speaks(guard, wants))
         else:
             # Nothing depends on when a pass hears of it.
-            reading, news = replace(reading, mode=metric.mode), False
+            reading, news = reading._replace(mode=metric.mode), False
         watch.readings[metric.name] = reading
         if reading.details:
             watch.details.setdefault(wants.comparison.attempt, {})[metric.name] = reading.details
@@ -309,8 +311,7 @@ class Poller:
         watch.learnt[metric.name] = Entry(wants.scope.revision, sample.at, found.tally)
         return True
 
-    def _read(self, wants: AnalysisWants, metric: MetricWants, answers: Answers) -> Sample:
-        origin = _fetch(wants, metric).origin
+    def _read(self, wants: AnalysisWants, metric: MetricWants, answers: Answers, origin: Origin) -> Sample:
         try:
             if isinstance(answers, SourceError):
                 raise answers
@@ -383,7 +384,7 @@ class Poller:
         Each lane has a task of its own, because the routers' numbers must not wait for a slow Prometheus, nor for a collector.
         """
         analysis = watch.wants.analysis
-        wanted = {_lane(analysis, metric) for metric in analysis.metrics} if analysis else set()
+        wanted = {_lane(metric, fetch) for metric, fetch in _fetches(analysis)} if analysis else set()
         loops = {
             f"metrics from {lane[0]}{'' if lane[1] else ' that decide nothing'}": partial(
                 self._measure_on, key, watch, lane
@@ -412,13 +413,12 @@ class Poller:
             await _pause(watch.measure[lane], analysis.interval)
 
 
-def _fetch(wants: AnalysisWants, metric: MetricWants) -> Fetch:
-    return metric.source.fetch(metric.source_config, wants.scope)
+def _fetches(wants: AnalysisWants) -> list[tuple[MetricWants, Fetch]]:
+    return [(metric, metric.source.fetch(metric.source_config, wants.scope)) for metric in wants.metrics]
 
 
-def _lane(wants: AnalysisWants, metric: MetricWants) -> Lane:
-    origin = _fetch(wants, metric).origin
-    return origin, metric.decides or origin is not Origin.PROMETHEUS
+def _lane(metric: MetricWants, fetch: Fetch) -> Lane:
+    return fetch.origin, metric.decides or fetch.origin is not Origin.PROMETHEUS
 
 
 def _is_fast(wants: Wants) -> bool:

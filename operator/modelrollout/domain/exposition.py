@@ -36,38 +36,37 @@ def parse_exposition(text: str) -> Iterator[Point]:
         yield Point(name, labels, value)
 
 
-def numbers(text: str) -> Iterator[tuple[str, float]]:
-    """Read a page; yield each series as it stands there, see :func:`read_series`, and its value.
+def numbers(text: str) -> list[tuple[str, float]]:
+    """Read a page; return each series as it stands there and its value.
 
-    The same series come again at each poll, so whoever reads many pages keeps what they mean and reads only the numbers.
+    The same series come again at each poll, so whoever reads many pages keeps what they mean and reads only the numbers. A
+    series is held against the format by :func:`read_series`.
 
     Raises:
-        SourceError: see :func:`parse_exposition`.
+        SourceError: a line without a number, or a last line without its end.
     """
     if text and not text.endswith("\n"):
         raise SourceError(
             "Reading a metrics page: its last line has no end, so the page was cut off. It is read again at the next poll."
         )
     # Not splitlines(): it also splits at form feeds and Unicode line ends, which may stand inside a label.
-    for line in text.split("\n"):
-        if line and line[0] != "#":
-            # Nearly all lines are a series, one blank and a number.
-            series, _, number = line.rpartition(" ")
-            try:
-                if series[-1:] != "}" or number.strip() != number:
-                    series, number = _parts(line)
-                read_series(series)
-                yield series, float(number)
-            except ValueError as exc:
-                raise SourceError(f"Reading a metrics page: {line[:80]!r} holds no number or a broken label.") from exc
+    lines = [line.rpartition(" ") for line in text.split("\n") if line and line[0] != "#"]
+    try:
+        # Nearly all lines are a series, one blank and a number.
+        return [
+            (series, float(number)) if series[-1:] == "}" else _other(series + blank + number)
+            for series, blank, number in lines
+        ]
+    except ValueError as exc:
+        raise SourceError(f"Reading a metrics page: {exc}.") from exc
 
 
-def _parts(line: str) -> tuple[str, str]:
+def _other(line: str) -> tuple[str, float]:
     """Return series and number of any line."""
     found = _LINE.fullmatch(line)
     if found is None:
         raise SourceError(f"Reading a metrics page: {line[:80]!r} is no line of the Prometheus text format.")
-    return found[1], found[2]
+    return found[1], float(found[2])
 
 
 @lru_cache(maxsize=8192)
@@ -75,8 +74,7 @@ def read_series(text: str) -> tuple[str, Mapping[str, str]]:
     """Return name and labels of a series.
 
     Raises:
-        SourceError: it is none.
-        ValueError: a label is broken.
+        SourceError: it is none, or a label is broken.
     """
     found = _HEAD.fullmatch(text)
     if found is None:
@@ -90,7 +88,7 @@ def _labels(text: str) -> dict[str, str]:
     while position < len(text):
         found = _LABEL.match(text, position)
         if found is None:
-            raise ValueError(text)
+            raise SourceError(f"Reading a metrics page: {text[:80]!r} holds a broken label.")
         key, value = found.groups()
         labels[key] = _ESCAPE.sub(_unescape, value) if "\\" in value else value
         position = found.end()

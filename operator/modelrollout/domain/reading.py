@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from modelrollout.domain.evidence import Evidence
@@ -75,9 +76,8 @@ class Sample:
     lone: str = ""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What one metric says about the current window of the current stage.
+class Reading(NamedTuple):
+    """What one metric says about the current window of the current stage. A tuple, as every poll makes several.
 
     Attributes:
         metric: the metric's name in the spec.
@@ -110,7 +110,7 @@ class Reading:
     slices: tuple[Evidence, ...] = ()
     guard: float = 0.0
     note: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = MappingProxyType({})
     mode: Mode = Mode.GATE
 
     @classmethod

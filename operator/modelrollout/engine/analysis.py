@@ -73,11 +73,11 @@ def fold(window: Window | None, wants: AnalysisWants, metric: MetricWants, sampl
     if sample.state is not State.VALUE:
         return _miss(window, reading)
     if sample.at < wants.not_before:
-        return _start(window, sample), replace(reading, closed=False, message="Warming up: numbers do not count yet.")
+        return _start(window, sample), reading._replace(closed=False, message="Warming up: numbers do not count yet.")
     if not metric.source.counts(metric.source_config):
-        return replace(window, at=sample.at, missing=0), replace(reading, value=sample.gauge)
+        return replace(window, at=sample.at, missing=0), reading._replace(value=sample.gauge)
     if window.at is None or window.at < wants.not_before:
-        return _start(window, sample), replace(reading, closed=False, message="Counting has just begun.")
+        return _start(window, sample), reading._replace(closed=False, message="Counting has just begun.")
     return _grow(window, wants, metric, sample, reading)
 
 
@@ -101,8 +101,8 @@ def _grow(
     least = max(1, metric.least, metric.judge.min_requests(metric.judge_config))
     full = {part for part, one in every.items() if one.value is not None and one.requests >= least}
     measured, slices = every[""], [part for part in every if part]
-    reading = replace(
-        reading, slices=tuple(shown(part, every[part], full=part in full, at=sample.at) for part in slices)
+    reading = reading._replace(
+        slices=tuple(shown(part, every[part], full=part in full, at=sample.at) for part in slices)
     )
     begun = replace(
         _start(window, sample),
@@ -110,14 +110,14 @@ def _grow(
         seconds={part: passed for part, passed in seconds.items() if part not in full},
     )
     if "" in full:
-        return replace(begun, requests=0), replace(reading, value=measured.value, requests=measured.requests)
+        return replace(begun, requests=0), reading._replace(value=measured.value, requests=measured.requests)
     quiet_since = sample.at if measured.requests > window.requests else window.quiet_since
     grown = replace(begun, requests=measured.requests, quiet_since=quiet_since)
     if sample.at - quiet_since >= patience(wants.interval):
-        quiet = replace(reading, state=State.NO_TRAFFIC, requests=measured.requests, message="No requests arrive.")
+        quiet = reading._replace(state=State.NO_TRAFFIC, requests=measured.requests, message="No requests arrive.")
         return _miss(replace(grown, missing=window.missing), quiet)
     message = "" if measured.requests else "No request yet."
-    return grown, replace(reading, value=measured.value, requests=measured.requests, closed=False, message=message)
+    return grown, reading._replace(value=measured.value, requests=measured.requests, closed=False, message=message)
 
 
 def _measured(
@@ -130,7 +130,7 @@ def _measured(
 def _miss(window: Window, reading: Reading) -> tuple[Window, Reading]:
     """Count a sample without a value; the reading is closed once there were enough of them to act upon."""
     missing = window.missing + 1
-    return replace(window, missing=missing), replace(reading, missing=missing, closed=missing >= PATIENCE)
+    return replace(window, missing=missing), reading._replace(missing=missing, closed=missing >= PATIENCE)
 
 
 def patience(interval: timedelta) -> timedelta:
@@ -144,7 +144,7 @@ def age(reading: Reading, now: datetime, interval: timedelta) -> Reading:
     if now - reading.at <= limit:
         return reading
     message = f"The last number is older than {format_duration(limit)}."
-    return replace(reading, state=State.STALE, value=None, closed=False, missing=0, message=message)
+    return reading._replace(state=State.STALE, value=None, closed=False, missing=0, message=message)
 
 
 def assess(  # noqa: PLR0913  # one metric list, its memory, and the four settings of an analysis

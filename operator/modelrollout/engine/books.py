@@ -17,10 +17,10 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from modelrollout.domain.evidence import Evidence
 from modelrollout.domain.reading import Key, Reading, Sample, State
@@ -51,10 +51,13 @@ LATELY = 600.0
 HORIZON = 360
 """Blocks that evidence is planned for, an hour of polls at 10 s: later failures are looked for within it."""
 
+Both = tuple[Measure | None, Measure | None]
+"""What candidate and stable did."""
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
-@dataclass(frozen=True)
-class Book:
-    """What one metric has gathered in one attempt.
+
+class Book(NamedTuple):
+    """What one metric has gathered in one attempt. Every poll makes several, so it is a tuple: those are made fastest.
 
     Attributes:
         settings: fingerprint of what the evidence is about.
@@ -84,16 +87,16 @@ class Book:
     split: str = ""
     alone: bool = False
     at: datetime | None = None
-    seen: Mapping[Key, float] = field(default_factory=dict)
-    open: ByArm = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    opened: Mapping[str, Noises] = field(default_factory=dict)
-    ledgers: Mapping[str, Any] = field(default_factory=dict)
-    gathered: Mapping[str, Evidence] = field(default_factory=dict)
-    details: Mapping[str, Any] = field(default_factory=dict)
+    seen: Mapping[Key, float] = _NOTHING
+    open: ByArm = _NOTHING
+    seconds: Mapping[str, float] = _NOTHING
+    opened: Mapping[str, Noises] = _NOTHING
+    ledgers: Mapping[str, Any] = _NOTHING
+    gathered: Mapping[str, Evidence] = _NOTHING
+    details: Mapping[str, Any] = _NOTHING
     detailed_at: datetime | None = None
-    before: Mapping[str, Tally] = field(default_factory=dict)
-    noise: Noises = field(default_factory=Noises)
+    before: Mapping[str, Tally] = _NOTHING
+    noise: Noises = Noises()
     tempered: float = 1.0
     counted: tuple[float, float] = (0.0, 0.0)
     span: float = 0.0
@@ -116,23 +119,23 @@ def weigh(book: Book | None, wants: AnalysisWants, metric: MetricWants, sample: 
     reading = Reading.of(metric.name, wants.epoch, sample)
     if sample.state is not State.VALUE:
         missing = book.missing + 1
-        book = replace(book, missing=missing)
-        return book, _speak(book, wants, metric, replace(reading, missing=missing))
+        book = book._replace(missing=missing)
+        return book, _speak(book, wants, metric, reading._replace(missing=missing))
     if sample.at < wants.not_before:
         if book.at is not None:
             # A new pod warms up: what was measured before it came is as good as it was.
             book = _close(book, wants, metric, sorted(book.seconds), ONE)
-        book = replace(_count_from(_overhear(book, wants, metric, sample), sample), at=None)
+        book = _count_from(_overhear(book, wants, metric, sample), sample)._replace(at=None)
         return book, _speak(
-            book, wants, metric, replace(reading, closed=False, message="Warming up: numbers do not count yet.")
+            book, wants, metric, reading._replace(closed=False, message="Warming up: numbers do not count yet.")
         )
     moving = wants.comparison.against is Against.NOTHING
     fresh = book.since is not None and _is_later(sample, book.since, metric.source.lag(metric.source_config))
     if book.at is None or moving or not fresh:
         since = sample.at if book.at is None or moving or book.since is None else book.since
-        book = replace(_count_from(_overhear(book, wants, metric, sample), sample), since=since, quiet_since=sample.at)
+        book = _count_from(_overhear(book, wants, metric, sample), sample)._replace(since=since, quiet_since=sample.at)
         words = "The split changes." if moving else "Counting has just begun."
-        return book, _speak(book, wants, metric, replace(reading, closed=False, message=words))
+        return book, _speak(book, wants, metric, reading._replace(closed=False, message=words))
     book = _gather(book, wants, metric, sample)
     return book, _speak(book, wants, metric, reading)
 
@@ -178,12 +181,12 @@ def _overhear(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sam
     arm = wants.scope.stable or wants.scope.arm
     if book.seen:
         grown = by_arm(increments(book.seen, sample.counters))
-        return replace(book, noise=overhear(book.noise, metric.measured(grown, arm)))
+        return book._replace(noise=overhear(book.noise, metric.measured(grown, arm)))
     # Counters hold the past: pods that have misbehaved alone since they started will do so again, and the rate was about this.
     held = by_arm(sample.counters)
     past = {part: measure for (one, part) in held if one == arm and (measure := metric.measured(held, arm, part))}
     before = {part: measure.tally for part, measure in past.items()}
-    return replace(book, before=before, noise=recall(book.noise, past.get(""), _by_pod(metric, sample.counters, arm)))
+    return book._replace(before=before, noise=recall(book.noise, past.get(""), _by_pod(metric, sample.counters, arm)))
 
 
 def _by_pod(metric: MetricWants, counters: Mapping[Key, float], arm: str) -> Pods:
@@ -200,8 +203,7 @@ def _by_pod(metric: MetricWants, counters: Mapping[Key, float], arm: str) -> Pod
 
 
 def _count_from(book: Book, sample: Sample) -> Book:
-    return replace(
-        book,
+    return book._replace(
         at=sample.at,
         seen=remember(book.seen, sample.counters),
         open={},
@@ -215,8 +217,7 @@ def _count_from(book: Book, sample: Sample) -> Book:
 
 def _cut(book: Book, wants: AnalysisWants, metric: MetricWants) -> Book:
     """Close what the old split has gathered, and begin with the new one at its first sample."""
-    return replace(
-        _close(book, wants, metric, sorted(book.seconds), ONE),
+    return _close(book, wants, metric, sorted(book.seconds), ONE)._replace(
         split=wants.comparison.split,
         alone=wants.comparison.against is Against.PAST,
         at=None,
@@ -236,10 +237,11 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
     gathered = by_arm(grown, book.open)
     parts = {part for _, part in gathered} | {""}
     growth = _measures(wants, metric, by_arm(grown) if book.open else gathered, "")
+    # Most polls close a block, and what they brought is all that is in it.
+    measured = {} if book.open else {"": growth}
     came = [_requests(measure) if measure is not None else 0.0 for measure in growth]
     known, kept = book.noise, math.exp(-elapsed / LATELY)
-    book = replace(
-        _tempered(book, metric),
+    book = _tempered(book, metric)._replace(
         at=sample.at,
         seen=remember(book.seen, sample.counters),
         open=gathered,
@@ -252,12 +254,10 @@ def _gather(book: Book, wants: AnalysisWants, metric: MetricWants, sample: Sampl
         missing=0,
     )
     ripe = [part for part in sorted(parts) if book.opened[part].lasting <= CALM or book.seconds[part] >= LONG_BLOCK]
-    return _close(book, wants, metric, ripe, ENOUGH)
+    return _close(book, wants, metric, ripe, ENOUGH, measured)
 
 
-def _listen(
-    noise: Noises, wants: AnalysisWants, growth: tuple[Measure | None, Measure | None], seconds: float, pods: Pods
-) -> Noises:
+def _listen(noise: Noises, wants: AnalysisWants, growth: Both, seconds: float, pods: Pods) -> Noises:
     """Return the noise after some more seconds; where nobody stands beside it a version is as noisy as its own pods."""
     candidate, stable = growth
     return (
@@ -267,15 +267,29 @@ def _listen(
     )
 
 
-def _close(
-    book: Book, wants: AnalysisWants, metric: MetricWants, parts: Iterable[str], enough: tuple[float, float]
+def _close(  # noqa: PLR0913, PLR0917  # what of which book, and what is known of it
+    book: Book,
+    wants: AnalysisWants,
+    metric: MetricWants,
+    parts: Iterable[str],
+    enough: tuple[float, float],
+    measured: Mapping[str, Both] = _NOTHING,
 ) -> Book:
-    """Fold the open blocks of these slices into their ledgers, of each in which both sides have enough requests."""
+    """Fold the open blocks of these slices into their ledgers, of each in which both sides have enough requests.
+
+    Args:
+        book: which holds them.
+        wants: who is compared.
+        metric: what is measured.
+        parts: the slices.
+        enough: requests of candidate and stable.
+        measured: open blocks that need not be measured again.
+    """
     judge, config = weigher(metric), metric.judge_config
     alone = book.alone or metric.source.paired(metric.source_config)
     least = (1.0, 0.0) if book.alone else (enough[0], enough[1] if _has_two_sides(metric) else 0.0)
     grown, folded = book.open, {}
-    blocks = {part: _measures(wants, metric, grown, part) for part in parts}
+    blocks = {part: measured.get(part) or _measures(wants, metric, grown, part) for part in parts}
     due = [part for part, block in blocks.items() if _full(block, least)]
     if due and Histogram in metric.source.forms(metric.source_config):
         # All bounds that there are must be tested from the first block on: choosing those at which it has values is no test.
@@ -298,8 +312,7 @@ def _close(
         cap = math.log(1 / wants.comparison.alpha) / 4 if phi > CALM else math.inf
         folded[part] = judge.weigh(config, ledger, block, phi, cap)
     closed = _tempered(
-        replace(
-            book,
+        book._replace(
             ledgers={**book.ledgers, **folded},
             gathered={**book.gathered, **{part: judge.evidence(config, ledger) for part, ledger in folded.items()}},
             open={place: series for place, series in book.open.items() if place[1] not in folded},
@@ -311,7 +324,7 @@ def _close(
     return _detailed(book, closed, metric) if "" in folded else closed
 
 
-def _full(block: tuple[Measure | None, Measure | None], least: tuple[float, float]) -> bool:
+def _full(block: Both, least: tuple[float, float]) -> bool:
     """Return whether candidate and stable have enough requests; of 0 nobody need be there."""
     return all(
         not enough or (measure is not None and _requests(measure) >= enough)
@@ -327,7 +340,7 @@ def _tempered(book: Book, metric: MetricWants) -> Book:
     judge, config, power = weigher(metric), metric.judge_config, book.tempered / phi
     ledgers = {part: judge.temper(config, ledger, power) for part, ledger in book.ledgers.items()}
     gathered = {part: judge.evidence(config, ledger) for part, ledger in ledgers.items()}
-    return replace(book, ledgers=ledgers, gathered=gathered, tempered=phi)
+    return book._replace(ledgers=ledgers, gathered=gathered, tempered=phi)
 
 
 def _detailed(before: Book, book: Book, metric: MetricWants) -> Book:
@@ -336,7 +349,7 @@ def _detailed(before: Book, book: Book, metric: MetricWants) -> Book:
     fresh = book.at is not None and book.detailed_at is not None and book.at - book.detailed_at < DETAILED
     if fresh and was is not None and was.moved == now.moved:
         return book
-    return replace(book, details=weigher(metric).details(metric.judge_config, book.ledgers[""]), detailed_at=book.at)
+    return book._replace(details=weigher(metric).details(metric.judge_config, book.ledgers[""]), detailed_at=book.at)
 
 
 def _reference(book: Book, wants: AnalysisWants, metric: MetricWants, part: str) -> Tally | None:
@@ -367,9 +380,7 @@ def question(wants: AnalysisWants, metric: MetricWants, measure: Measure, before
     )
 
 
-def _measures(
-    wants: AnalysisWants, metric: MetricWants, grown: ByArm, part: str
-) -> tuple[Measure | None, Measure | None]:
+def _measures(wants: AnalysisWants, metric: MetricWants, grown: ByArm, part: str) -> Both:
     """Return what candidate and stable did."""
     candidate, stable = (metric.measured(grown, arm, part) for arm in (wants.scope.arm, wants.scope.stable))
     return candidate, stable
@@ -388,8 +399,7 @@ def _speak(book: Book, wants: AnalysisWants, metric: MetricWants, reading: Readi
         if metric.source.paired(metric.source_config):
             rates.pop("stable_per_second", None)
         whole = whole.model_copy(update=noise | rates)
-    reading = replace(
-        reading,
+    reading = reading._replace(
         details={**reading.details, **book.details} if book.details else reading.details,
         evidence=whole,
         slices=tuple(item.model_copy(update={**noise, "slice": part}) for part, item in found.items()),
@@ -401,9 +411,9 @@ def _speak(book: Book, wants: AnalysisWants, metric: MetricWants, reading: Readi
         return reading
     judge = weigher(metric)
     if objections := [words for one in book.ledgers.values() if (words := judge.objection(metric.judge_config, one))]:
-        return replace(reading, state=State.ERROR, value=None, message=objections[0])
+        return reading._replace(state=State.ERROR, value=None, message=objections[0])
     if _silent(book, wants, reading.at):
-        return replace(reading, state=State.NO_TRAFFIC, value=None, message="No requests arrive.")
+        return reading._replace(state=State.NO_TRAFFIC, value=None, message="No requests arrive.")
     return reading
 
 

@@ -27,6 +27,18 @@ def increments(seen: Mapping[Key, float], now: Mapping[Key, float]) -> dict[Key,
         seen: the last known counters, see :func:`remember`.
         now: counters of one scrape.
     """
+    grown = {}
+    for key, value in now.items():
+        before = seen.get(key)
+        if before is None or value < before:
+            return _after_a_start(seen, now)
+        if value > before:
+            grown[key] = value - before
+    return grown
+
+
+def _after_a_start(seen: Mapping[Key, float], now: Mapping[Key, float]) -> dict[Key, float]:
+    """Return the increments where a pod, a series or a process may be new, which few scrapes see."""
     pods = {key.pod for key in seen}
     restarted = {_group(key) for key, value in now.items() if value < seen.get(key, 0.0)}
     grown = {}

@@ -102,9 +102,7 @@ def recall(before: Noise, stable: Measure | None) -> Noise:
 
 def overhear(before: Noise, stable: Measure | None) -> Noise:
     """Return the noise after one more poll of stable, whose requests count for nothing else."""
-    if stable is None or not isinstance(stable.tally, Rate):
-        return before
-    return replace(before, clumps=before.clumps.add(stable.tally))
+    return replace(before, clumps=_clumps(before, stable))
 
 
 def listen(before: Noise, candidate: Measure | None, stable: Measure | None, seconds: float) -> Noise:
@@ -119,7 +117,14 @@ def listen(before: Noise, candidate: Measure | None, stable: Measure | None, sec
         known = by_pod.get(pod, Rate(0.0, 0.0))
         by_pod[pod] = Rate(known.bad + rate.bad, known.total + rate.total)
     passed = before.seconds + seconds
-    clumps = overhear(before, stable).clumps
+    clumps = _clumps(before, stable)
     if passed < MINUTE:
         return Noise(before.pods, before.past, clumps, before.live, minute, by_pod, passed)
     return Noise(before.pods.add(by_pod.values()), before.past, clumps, before.live.add(minute))
+
+
+def _clumps(before: Noise, stable: Measure | None) -> Clumps:
+    """Return what is known of the clumps after one more poll of stable."""
+    if stable is None or not isinstance(stable.tally, Rate):
+        return before.clumps
+    return before.clumps.add(stable.tally)

@@ -9,6 +9,7 @@ together while a garbage collector runs, with either version.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from modelrollout.domain.tally import Histogram, Measure, Rate
@@ -33,12 +34,12 @@ class Noises:
     each: tuple[Noise, ...] = (Noise(),)
     bounds: tuple[float, ...] = ()
 
-    @property
+    @cached_property
     def phi(self) -> float:
         """φ, at least 1."""
         return max(one.phi for one in self.each)
 
-    @property
+    @cached_property
     def lasting(self) -> float:
         """The part of φ that polls do not show, only minutes."""
         return max(one.lasting for one in self.each)

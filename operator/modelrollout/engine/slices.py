@@ -8,7 +8,6 @@ outside it in its last full window does hold the gate up, until its next one.
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -76,8 +75,7 @@ def _judge_window(
     if fresh is None and known is not None and reading.state is State.VALUE:
         # Nothing came since its last window ended: what was said of that stands.
         return known, f"slice {known.slice}: {known.candidate:.6g} in its last window, outside the limit"
-    now = replace(
-        reading,
+    now = reading._replace(
         value=fresh.candidate if fresh else None,
         requests=fresh.requests if fresh else 0,
         closed=bool(fresh and fresh.at),

@@ -63,7 +63,7 @@ def withhold(reading: Reading, words: str) -> Reading:
     """
     if not words or not reading.closed or reading.state not in (State.VALUE, State.NO_TRAFFIC):
         return reading
-    return replace(reading, state=State.MISMATCH, value=None, message=words)
+    return reading._replace(state=State.MISMATCH, value=None, message=words)
 
 
 def _name(wants: AnalysisWants) -> str:

@@ -72,7 +72,7 @@ class Rates(Form[RateLedger]):
         pair = counts(candidate.bad, candidate.total, stable.bad, stable.total)
         bounds = _grid(ledger.question).step(ledger.bounds, ledger.case.guide, pair, damping.noise, damping.cap)
         case = _case.fold(ledger.claim, ledger.case, pair, damping)
-        return replace(ledger, blocks=ledger.blocks + 1, case=case, bounds=bounds)
+        return RateLedger(ledger.question, ledger.claim, ledger.blocks + 1, case, bounds, ledger.watch)
 
     def temper(self, ledger: RateLedger, power: float) -> RateLedger:
         """Return the ledger with its evidence raised to a power below 1."""

@@ -5,7 +5,6 @@ Scores are held against a mean, labels taken two by two against Cohen's kappa.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -150,7 +149,7 @@ class AgreementJudge(Weigher[AgreementConfig, ScoreLedger]):
         """Return the gate that the evidence of a reading makes."""
         evidence = reading.evidence
         if evidence is not None and evidence.candidate is None and not reading.message:
-            reading = replace(reading, message=_agreement_words.silent(evidence))
+            reading = reading._replace(message=_agreement_words.silent(evidence))
         return conclude(
             reading,
             gate,

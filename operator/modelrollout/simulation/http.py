@@ -10,6 +10,7 @@ from modelrollout.domain.golden import Sent
 from modelrollout.errors import SourceError
 from modelrollout.simulation.envoy import Envoy
 from modelrollout.simulation.kubelet import Kubelet
+from modelrollout.simulation.person import NAMESPACE
 from modelrollout.simulation.probes import Models
 from modelrollout.simulation.statistics import render
 from modelrollout.simulation.store import Store
@@ -58,11 +59,15 @@ class SimulatedHttp:
         return json.dumps({**envoy.pairs.page(), **envoy.watched.page(), **envoy.labelled.page(self._now())})
 
     def _envoy(self, address: str, what: str) -> Envoy:
-        for pod in self._store.every("Pod"):
-            if pod["status"].get("podIP") == address and pod["metadata"]["name"] not in self.silent:
-                envoy = self._kubelet.envoys.get(pod["metadata"]["uid"])
-                if envoy is not None:
-                    return envoy
+        for uid, envoy in self._kubelet.envoys.items():
+            pod = self._store.get("Pod", NAMESPACE, envoy.pod)
+            if (
+                pod is not None
+                and pod["metadata"]["uid"] == uid
+                and pod["status"].get("podIP") == address
+                and envoy.pod not in self.silent
+            ):
+                return envoy
         raise SourceError(f"Asking {what}: no answer within 1 s. Check that it runs and can be reached.")
 
     async def probe(self, address: str, port: int, sent: Sent, limit: timedelta) -> Answered:  # noqa: ARG002  # one port is served

@@ -30,7 +30,7 @@ LAG = 0.02
 """Seconds until a watch tells a change."""
 TURN = 0.01
 """Seconds between a wake and the pass: what comes in between is one wake."""
-COUNTS = timedelta(minutes=2)
+COUNTS = timedelta(minutes=5)
 """How often quiet routers are asked how they split the requests."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from operator import itemgetter
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -55,6 +56,7 @@ BOUNDS = (
     *(50000, 60000, 120000, 300000),
 )
 """Milliseconds: the bounds that the router's histograms have, whether or not a value was counted below them."""
+_SERIES = itemgetter(0)
 _KNOWN = frozenset((*_COUNTERS, *_ENDPOINTS, *_HISTOGRAMS.values()))
 
 
@@ -152,14 +154,12 @@ class RouterSource(Source[RouterConfig]):
         arms = frozenset((*revisions, *map(mirror_cluster, revisions)))
         counters: dict[Key, float] = defaultdict(float)
         for pod, page in answers.items():
-            for series, value in _numbers(page):
-                key = _key(series, config.signal, pod)
-                if key is not None and key.arm in arms:
-                    if not 0 <= value < math.inf:
-                        raise SourceError(
-                            f"Reading a router's statistics: {series} is {value}, which no counter can be."
-                        )
-                    counters[key] += value
+            lines = _numbers(page)
+            for place, key in _places(tuple(map(_SERIES, lines)), config.signal, pod, arms):
+                series, value = lines[place]
+                if not 0 <= value < math.inf:
+                    raise SourceError(f"Reading a router's statistics: {series} is {value}, which no counter can be.")
+                counters[key] += value
         if not any(key.arm == scope.arm for key in counters):
             return Sample(at, state=State.NO_METRIC, message="No router knows the candidate yet.")
         if scope.arm.endswith(_MIRROR) and not self.sees_copies(config):
@@ -218,14 +218,26 @@ def _pods(increments: Mapping[str, float]) -> dict[str, Rate]:
     totals: dict[str, float] = {}
     bad: dict[str, float] = {}
     for series, value in increments.items():
-        if series.startswith("endpoint/"):
-            _, address, kind = series.split("/")
+        if (endpoint := _endpoint(series)) is not None:
+            address, kind = endpoint
             (totals if kind == "total" else bad)[address] = value
-    # A pod that takes no connection fails requests that were never sent to it.
-    pods = [
-        (address, bad.get(address, 0.0), totals.get(address, 0.0)) for address in sorted(totals.keys() | bad.keys())
-    ]
-    return {address: Rate(failed, max(total, failed)) for address, failed, total in pods if total > 0 or failed > 0}
+    found = {}
+    for address in sorted(totals.keys() | bad.keys()):
+        failed = bad.get(address, 0.0)
+        # A pod that takes no connection fails requests that were never sent to it.
+        total = max(totals.get(address, 0.0), failed)
+        if total > 0:
+            found[address] = Rate(failed, total)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _endpoint(series: str) -> tuple[str, str] | None:
+    """Return whose counter a series is, and which; None: not that of one pod."""
+    if not series.startswith("endpoint/"):
+        return None
+    _, address, kind = series.split("/")
+    return address, kind
 
 
 def _buckets(increments: Mapping[str, float]) -> dict[float, float]:
@@ -257,9 +269,14 @@ def _numbers(page: str) -> tuple[tuple[str, float], ...]:
     return tuple(numbers(page))
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=512)
+def _places(page: tuple[str, ...], signal: Signal, pod: str, arms: frozenset[str]) -> tuple[tuple[int, Key], ...]:
+    """Return which lines of a pod's page are the signal's, and where each is counted; a page rarely gets other lines."""
+    found = ((place, _key(series, signal, pod)) for place, series in enumerate(page))
+    return tuple((place, key) for place, key in found if key is not None and key.arm in arms)
+
+
 def _key(text: str, signal: Signal, pod: str) -> Key | None:
-    """Return where a line of a pod's page is counted; None when it is none of the signal's."""
     name, labels = read_series(text)
     arm, series = _series(name, labels, signal) if name in _KNOWN else ("", "")
     return Key(arm, _keeper(pod, series), series) if series else None

@@ -270,7 +270,7 @@ def test_what_was_measured_while_it_only_watched_never_decides() -> None:
     stale = replace(
         before,
         readings={
-            name: replace(reading, mode=Mode.OBSERVE) if name == "slow" else reading
+            name: reading._replace(mode=Mode.OBSERVE) if name == "slow" else reading
             for name, reading in before.readings.items()
         },
     )

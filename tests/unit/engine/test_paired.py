@@ -1,7 +1,6 @@
 """Books of pairs: both versions answered the same requests, so a block needs nobody beside the candidate's side."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -211,4 +210,4 @@ def test_a_gate_that_passed_is_undecided_while_no_collector_answers() -> None:
     assert collector.gate(good).verdict is Verdict.PASS
     silent = collector.poll(State.ERROR)
     assert collector.gate(silent).verdict is Verdict.UNDECIDED
-    assert collector.gate(replace(silent, state=State.NO_METRIC)).verdict is Verdict.UNDECIDED
+    assert collector.gate(silent._replace(state=State.NO_METRIC)).verdict is Verdict.UNDECIDED

@@ -1,7 +1,6 @@
 """The split that was asked for against the one that is seen, by what routers counted."""
 
 import random
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -205,14 +204,14 @@ READING = Reading("errors", "e", NOW, State.VALUE, 0.01, 5, evidence=EVIDENCE)
 
 @pytest.mark.parametrize("state", [State.VALUE, State.NO_TRAFFIC])
 def test_a_number_is_withheld_and_its_evidence_is_not(state: State) -> None:
-    found = withhold(replace(READING, state=state), "It gets more.")
+    found = withhold(READING._replace(state=state), "It gets more.")
     assert (found.state, found.value, found.message) == (State.MISMATCH, None, "It gets more.")
     assert found.evidence == EVIDENCE
 
 
 @pytest.mark.parametrize(
     "reading",
-    [replace(READING, closed=False), *(replace(READING, state=state) for state in (State.ERROR, State.NO_METRIC))],
+    [READING._replace(closed=False), *(READING._replace(state=state) for state in (State.ERROR, State.NO_METRIC))],
 )
 def test_what_says_nothing_yet_goes_on_saying_why(reading: Reading) -> None:
     assert withhold(reading, "It gets more.") == reading

@@ -272,11 +272,11 @@ class World:
                 case None:
                     continue
                 case Evidence():
-                    heard = replace(heard, value=value.candidate, requests=value.requests, evidence=value)
+                    heard = heard._replace(value=value.candidate, requests=value.requests, evidence=value)
                 case State():
-                    heard = replace(heard, state=value, missing=3)
+                    heard = heard._replace(state=value, missing=3)
                 case _:
-                    heard = replace(heard, value=value, requests=1000)
+                    heard = heard._replace(value=value, requests=1000)
             readings[metric.name] = heard
         return readings
 

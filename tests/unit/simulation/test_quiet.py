@@ -41,8 +41,8 @@ async def test_quiet_routers_are_asked_for_their_numbers_alone_and_live_values_a
 
     await cluster.run(600)
 
-    # Sixty times for the metric, and every two minutes for the split.
-    assert len(asked) == 60 + 5
+    # Sixty times for the metric, and every five minutes for the split.
+    assert len(asked) == 60 + 2
     written = len(cluster.writes) - writes
     assert written >= 20
     # A pass for each reading that is told, and hardly any for what was written.
