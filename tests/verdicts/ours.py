@@ -196,6 +196,7 @@ class Ours(Rule):
         self._gates: dict[str, Gate] = {}
         self._weight = -1.0
         self._wants: AnalysisWants | None = None
+        self._panel = Panel(metrics=1)
         self.evidence: Evidence | None = None
         self.slices: tuple[Evidence, ...] = ()
         self.blamed: frozenset[str] = frozenset()
@@ -211,6 +212,7 @@ class Ours(Rule):
             if self._book is None and tick.past is not None:
                 self._counters |= dict(counters("stable", tick.past))
             self._weight, self._wants = tick.weight, self._asked(tick)
+            self._panel = Panel(metrics=1, parts=len(tick.slices))
             self._weigh(tick.at - tick.seconds)
         for key, count in grown:
             self._counters[key] = self._counters.get(key, 0.0) + count
@@ -254,7 +256,7 @@ class Ours(Rule):
             alpha=ALPHA,
             beta=BETA,
             guarded=frozenset({METRIC}),
-            panel=Panel(),
+            panel=self._panel,
         )
         self._gates = {gate.name: gate for gate in gates}
         self.blamed = frozenset(one.slice for gate in gates for one in gate.slices if one.verdict == Verdict.FAIL)

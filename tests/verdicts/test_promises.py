@@ -17,8 +17,6 @@ UNDECIDED = {
     *("8.5/shared noise: faster, but 2 % take 1 s more, 1 rps", "8.7/a slice of 2.4 % fails at 5 %, 10 rps"),
 }
 """Rows with something to find that half of all runs never find: in an hour there are too few requests of the candidate's."""
-UNRECORDED = {f"8.5/slow minutes of single pods: 2 × as slow, {rps} rps" for rps in (10, 100)}
-"""Rows whose median times are not recorded yet."""
 MOVING = "weight 5 → 50 % and rate 0.5 → 2.5 %"
 
 
@@ -47,7 +45,7 @@ def test_in_nearly_each_row_there_is_something_to_decide():
     undecided = {
         f"{table.key}/{row.name}" for table, row in ROWS if (row.kind in finds or row.right) and not due(table, row)
     }
-    assert undecided == UNDECIDED | UNRECORDED
+    assert undecided == UNDECIDED
 
 
 def test_a_rule_that_decides_at_once_and_the_wrong_way_is_noticed_in_each_row():
