@@ -50,6 +50,10 @@ def evidence(status):
     return next((gate["evidence"] for gate in gates if "evidence" in gate), {})
 
 
+def verdict(status):
+    return next((gate["verdict"] for gate in (status.get("rollout") or {}).get("gates", ())), "")
+
+
 def requests(status):
     return evidence(status).get("requests", 0)
 
@@ -83,11 +87,9 @@ def replayed(scenario, document, file):
     return run
 
 
-def test_a_candidate_that_fails_ten_times_as_often_is_rolled_back_and_its_recording_too(scenario):
-    # Whoever records sees the first requests a little later than the operator; in a warm-up nobody counts them.
-    _, candidate = installed(scenario, canary(10, 50, hold=LONG), SAME, WORSE, warmUp="10s")
-    file = scenario.scratch / "recorded.jsonl"
-    with scenario.traffic() as traffic, recorded(scenario, file):
+def test_a_candidate_that_fails_ten_times_as_often_is_rolled_back(scenario):
+    _, candidate = installed(scenario, canary(10, 50, hold=LONG), SAME, WORSE)
+    with scenario.traffic() as traffic:
         second = scenario.apply(candidate)
         status = scenario.aborted("GateFailed", 240)
         report = traffic.stop()
@@ -99,10 +101,28 @@ def test_a_candidate_that_fails_ten_times_as_often_is_rolled_back_and_its_record
     assert filed["outcome"] == "Aborted"
     (gate,) = filed["gates"]
     assert gate["evidence"]["candidate"] > gate["evidence"]["stable"]
+    scenario.note(report, f"after {lasted(status):.0f} s: {status['rollout']['cause']['message'][:60]}")
+
+
+def test_a_recorded_rollout_is_decided_as_it_was(scenario):
+    _, candidate = installed(scenario, canary(10, 50, hold=LONG), SAME, WORSE)
+    file = scenario.scratch / "recorded.jsonl"
+    # Whoever records sees the first requests a second later than the operator, and after a rollback there are no more of them.
+    # So a person ends it here, once there are twice as many as were needed.
+    manual = {**candidate, "spec": {**candidate["spec"], "automation": "manual"}}
+    with scenario.traffic() as traffic, recorded(scenario, file):
+        scenario.apply(manual)
+        failed = scenario.expect("a failed gate", lambda status: verdict(status) == "Fail", 240)
+        enough = 2 * requests(failed)
+        scenario.expect("twice the evidence", lambda status: requests(status) >= enough, 240)
+        scenario.abort()
+        scenario.aborted()
+        report = traffic.stop()
+    lost_nothing(report)
     again = replayed(scenario, candidate, file)
     assert again["decision"] == "rolledBack"
-    after = f"rolled back after {lasted(status):.0f} s, replayed {again['seconds']:.0f} s after its first request"
-    scenario.note(report, f"{after}: {status['rollout']['cause']['message'][:60]}")
+    after = f"live at {requests(failed)} requests, replayed {again['seconds']:.0f} s after its first request"
+    scenario.note(report, after)
 
 
 def test_an_equal_candidate_is_promoted_before_its_holds_are_over(scenario):
