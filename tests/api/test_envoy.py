@@ -1,5 +1,6 @@
 """Every shape that the router renders, against a real Envoy: it accepts it, and says so in the words that we read."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -14,13 +15,17 @@ from modelrollout.domain.reading import State
 from modelrollout.domain.route import Arm, Mirror, Route, RouteAsk
 from modelrollout.names import revision_name
 from modelrollout.resources.revision import build_revision
+from modelrollout.routers import _envoy_bootstrap
 from modelrollout.routers._base import Setup
 from modelrollout.routers._envoy_bootstrap import (
+    CLUSTERS_FILE,
     HTTP_PORT,
     PROBE_HEADER,
     PROBE_PATH,
     PROBE_VALUE,
     ROUTES_FILE,
+    STARTED_PATH,
+    STATUS_PORT,
     bootstrap,
 )
 from modelrollout.routers._envoy_routes import REVISION_HEADER
@@ -28,7 +33,7 @@ from modelrollout.routers.envoy import PLUGIN, EnvoyConfig
 from modelrollout.sources._base import Scope
 from modelrollout.sources.router import PLUGIN as ROUTER
 from modelrollout.sources.router import RouterConfig, Signal
-from tests.api.envoy import Envoy, binary, start
+from tests.api.envoy import START, Envoy, binary, start
 from tests.traffic.http1 import Response
 from tests.traffic.record import Blame, blame
 
@@ -50,6 +55,14 @@ def arms(**weights: int) -> tuple[Arm, ...]:
 def files(ask: RouteAsk, config: EnvoyConfig | None = None) -> dict[str, str]:
     data: dict[str, str] = PLUGIN.objects(config or EnvoyConfig(), SETUP, ask)[-1]["data"]
     return data
+
+
+def without_pods(files: dict[str, str], *names: str) -> dict[str, str]:
+    content = json.loads(files[CLUSTERS_FILE])
+    for cluster in content["resources"]:
+        if cluster["name"] in names:
+            cluster["load_assignment"]["endpoints"] = []
+    return {**files, CLUSTERS_FILE: json.dumps(content)}
 
 
 class _Model(BaseHTTPRequestHandler):
@@ -125,6 +138,33 @@ def test_a_router_without_a_route_is_not_ready(
     assert envoy.get(HTTP_PORT, PROBE_PATH, probe)[0] == 200
     with start(program, tmp_path_factory.mktemp("empty"), bootstrap(timedelta(seconds=5))) as empty:
         assert empty.get(HTTP_PORT, PROBE_PATH, probe)[0] == 404
+
+
+def test_a_router_starts_once_it_knows_a_member_of_each_revision_that_has_weight(
+    program: Path, tmp_path: Path, backends: dict[str, int]
+) -> None:
+    route = Route(arms=arms(one=50, three=50), mirrors=(Mirror(revision=TWO, percent=20),))
+    asks = [ask(serial, route, *FIRST.clusters) for serial in range(4)]
+    young = without_pods(files(asks[0]), ONE, THREE)
+    with start(program, tmp_path, bootstrap(timedelta(seconds=5)), young, backends) as router:
+        assert router.get(HTTP_PORT, "/")[0] == 503, "it listens, and nobody is there to answer"
+        assert router.get(STATUS_PORT, STARTED_PATH)[::2] == (503, f"no member of {min(ONE, THREE)} is known")
+        assert router.take(without_pods(files(asks[1]), THREE), backends)
+        assert router.get(STATUS_PORT, STARTED_PATH)[::2] == (503, f"no member of {THREE} is known")
+        assert router.take(without_pods(files(asks[2]), TWO, f"{TWO}-mirror"), backends)
+        assert router.get(STATUS_PORT, STARTED_PATH)[0] == 200
+        assert router.get(HTTP_PORT, "/")[0] == 200
+
+
+def test_a_revision_with_weight_and_no_pods_delays_a_router_and_does_not_stop_it(
+    program: Path, tmp_path: Path, backends: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_envoy_bootstrap, "LONGEST_START", timedelta(seconds=1))
+    deserted = without_pods(files(FIRST), ONE)
+    with start(program, tmp_path, bootstrap(timedelta(seconds=5)), deserted, backends) as router:
+        end = time.monotonic() + START
+        while router.get(STATUS_PORT, STARTED_PATH)[0] != 200:
+            assert time.monotonic() < end
 
 
 def test_what_clients_get_is_counted_by_revision(envoy: Envoy, backends: dict[str, int]) -> None:

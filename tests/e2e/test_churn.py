@@ -30,6 +30,20 @@ def test_router_pods_are_deleted_and_rolled(scenario):
     scenario.note(report)
 
 
+def test_no_router_is_ready_before_it_knows_a_pod_of_the_first_revision(scenario):
+    # Ten seconds are long for a router to start, and short of what it waits at most.
+    first = scenario.apply(model_deployment(model_template("v1", START_DELAY_S="10"), canary(50)))
+    scenario.until("a router is Ready", lambda: any(map(_ready, scenario.routers())))
+    assert any(map(_ready, scenario.models(first)))
+    scenario.stable()
+    with scenario.traffic(240) as traffic:
+        scenario.until("all routers are Ready", lambda: all(map(_ready, scenario.routers())))
+        scenario.expect("verified", lambda status: status["routeVerified"])
+        report = traffic.stop()
+    lost_nothing(report)
+    scenario.note(report)
+
+
 def test_model_pods_with_weight_are_deleted_and_scaled(scenario):
     first, second = _half_way(scenario, replicas=4)
     with scenario.traffic(240) as traffic:

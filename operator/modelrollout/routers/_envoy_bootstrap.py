@@ -25,6 +25,8 @@ LARGEST_ANSWER = 64 * 1024
 LEAST_DRAIN = timedelta(seconds=5)
 """Measured: kept connections have moved to the other routers after this, and none was lost."""
 TICK = timedelta(milliseconds=500)
+LONGEST_START = timedelta(seconds=30)
+"""A revision that has weight and no pods must not keep a new router from serving the others."""
 
 BUCKETS = (
     *(1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500, 600, 800),
@@ -36,13 +38,27 @@ BUCKETS = (
 # The kubelet sends SIGTERM as soon as its preStop hook is answered, and Envoy then exits at once. So the answer itself must be
 # late: after the listeners have told kept connections to go elsewhere, and no request is in flight any more. Lua cannot sleep;
 # it calls a listener on loopback that answers after one tick.
-_DRAIN = """\
+#
+# And Envoy listens as soon as it has asked for the names of its clusters, whatever the answer: with an empty one, as when DNS
+# does not know new pods yet, a pod that is Ready would answer 503 until it asks again. So it counts as started with its members.
+_LUA = """\
 local function call(h, cluster, method, path)
   local _, body = h:httpCall(cluster, {[":method"] = method, [":path"] = path, [":authority"] = cluster}, "", 5000)
   return body
 end
-function envoy_on_request(h)
-  if h:headers():get(":path") ~= "/drain" then return end
+local function started(h)
+  local stats = call(h, "admin", "GET", "/stats?filter=membership_total%%7Cserver.uptime") or ""
+  local routes = call(h, "admin", "GET", "/config_dump?resource=dynamic_route_configs") or ""
+  local age = tonumber(string.match(stats, "server.uptime: (%%d+)"))
+  local missing = not age and "any revision"
+  for name in string.gmatch(routes, '"name": "([^"]+)",%%s+"weight"') do
+    if string.find(stats, "cluster." .. name .. ".membership_total: 0", 1, true) then missing = missing or name end
+  end
+  if missing and (age or 0) < %(longest)d then
+    h:respond({[":status"] = "503"}, "no member of " .. missing .. " is known")
+  end
+end
+local function drain(h)
   call(h, "admin", "POST", "/drain_listeners?graceful&skip_exit")
   for tick = 1, %(most)d do
     call(h, "clock", "GET", "/")
@@ -51,6 +67,10 @@ function envoy_on_request(h)
       if active and string.find(active, ": 0", 1, true) then return end
     end
   end
+end
+function envoy_on_request(h)
+  local path = h:headers():get(":path")
+  if path == "/drain" then drain(h) elseif path == "/started" then started(h) end
 end
 """
 
@@ -149,6 +169,10 @@ def _no_probe() -> dict[str, Any]:
 PROBE_HEADER = "x-router-probe"
 PROBE_VALUE = "ready"
 PROBE_PATH = "/ready"
+STARTED_PATH = "/started"
+"""On the status port: 503 while a revision that has weight has no members, for ``LONGEST_START`` at most."""
+DRAIN_PATH = "/drain"
+"""On the status port: answers when the router may go."""
 PREDICTIONS_PATH = "/predictions"
 """On the status port: what the collector has counted, for the operator."""
 PREDICTIONS_METRICS_PATH = "/predictions/metrics"
@@ -156,7 +180,7 @@ PREDICTIONS_METRICS_PATH = "/predictions/metrics"
 
 
 def _status(drain: timedelta, *, captures: bool) -> dict[str, Any]:
-    lua = _DRAIN % {"least": LEAST_DRAIN / TICK, "most": drain / TICK}
+    lua = _LUA % {"least": LEAST_DRAIN / TICK, "most": drain / TICK, "longest": LONGEST_START.total_seconds()}
     return _listener(
         "status",
         "0.0.0.0",  # noqa: S104  # the operator and Prometheus read it from outside the pod
@@ -169,12 +193,13 @@ def _status(drain: timedelta, *, captures: bool) -> dict[str, Any]:
                 "status",
                 {"match": _get("/ready"), "route": {"cluster": "admin"}},
                 {"match": _get("/stats/prometheus"), "route": {"cluster": "admin"}},
-                {"match": _get("/drain"), "direct_response": {"status": 200, "body": {"inline_string": "drained"}}},
+                {"match": _get(STARTED_PATH), "direct_response": {"status": 200, "body": {"inline_string": "started"}}},
+                {"match": _get(DRAIN_PATH), "direct_response": {"status": 200, "body": {"inline_string": "drained"}}},
                 *((_pairs(PREDICTIONS_PATH), _pairs(PREDICTIONS_METRICS_PATH)) if captures else ()),
             ),
             "http_filters": [
                 {
-                    "name": "drain",
+                    "name": "start-and-drain",
                     "typed_config": {
                         "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
                         "default_source_code": {"inline_string": lua},

@@ -14,11 +14,13 @@ from modelrollout.routers._base import Setup
 from modelrollout.routers._collector import collector, token_volume
 from modelrollout.routers._envoy_bootstrap import (
     DIRECTORY,
+    DRAIN_PATH,
     HTTP_PORT,
     LEAST_DRAIN,
     PROBE_HEADER,
     PROBE_PATH,
     PROBE_VALUE,
+    STARTED_PATH,
     STATUS_PORT,
     bootstrap,
 )
@@ -124,6 +126,12 @@ def _envoy(setup: Setup) -> dict[str, Any]:
             "periodSeconds": 1,
             "failureThreshold": 2,
         },
-        "lifecycle": {"preStop": {"httpGet": {"path": "/drain", "port": STATUS_PORT, "scheme": "HTTP"}}},
+        # Readiness begins with its first success. What gives up is far above what is waited for: a new container would not help.
+        "startupProbe": {
+            "httpGet": {"path": STARTED_PATH, "port": STATUS_PORT, "scheme": "HTTP"},
+            "periodSeconds": 1,
+            "failureThreshold": 300,
+        },
+        "lifecycle": {"preStop": {"httpGet": {"path": DRAIN_PATH, "port": STATUS_PORT, "scheme": "HTTP"}}},
         "volumeMounts": [{"name": "route", "mountPath": DIRECTORY, "readOnly": True}],
     }
